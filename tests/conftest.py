@@ -1,0 +1,5 @@
+"""Shared set-up of all tests."""
+
+from optimizer.tf_environment import configure
+
+configure()
