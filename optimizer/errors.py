@@ -28,5 +28,5 @@ class StageError(FeatherweightError, RuntimeError):
         self.log = log
 
 
-class Cancelled(FeatherweightError):
+class CancelledError(FeatherweightError):
     """The person cancelled what was running."""

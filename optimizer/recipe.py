@@ -44,7 +44,9 @@ class ConstantSchedule(_Part):
     @model_validator(mode="after")
     def _leaves_room(self) -> ConstantSchedule:
         if self.begin >= 1.0:
-            raise ValueError(f"begin must be below 1, or pruning never starts; received {self.begin:g}")
+            raise ValueError(
+                f"begin must be below 1, or pruning never starts; received {self.begin:g}"
+            )
         return self
 
 
@@ -187,6 +189,15 @@ class Recipe(_Part):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _room_for_zero(self) -> Recipe:
+        if self.prune and self.cluster and self.cluster.number_of_clusters < 3:
+            raise ValueError(
+                "clustering that preserves sparsity keeps one centroid at zero and needs "
+                f"at least 3 clusters; received {self.cluster.number_of_clusters}"
+            )
+        return self
+
     @property
     def trains(self) -> bool:
         """Whether any stage of this recipe trains, and so needs targets to train on."""
@@ -251,12 +262,16 @@ def _name_parts(recipe: Recipe) -> list[str]:
         )
     quantize = recipe.quantize
     if quantize.mode != "none":
-        label = "dynamic range" if quantize.mode == "dynamic" else quantize.mode
+        label: str = "dynamic range" if quantize.mode == "dynamic" else quantize.mode
         io = "" if quantize.io == "float32" else f" {quantize.io} in/out"
         parts.append(label + (" QAT" if quantize.aware else "") + io)
     if recipe.trains:
         default_tune = FineTune()
-        for field, label in (("epochs", "epochs"), ("batch_size", "batch"), ("learning_rate", "lr")):
+        for field, label in (
+            ("epochs", "epochs"),
+            ("batch_size", "batch"),
+            ("learning_rate", "lr"),
+        ):
             value = getattr(recipe.fine_tune, field)
             if value != getattr(default_tune, field):
                 parts.append(f"{label} {value:g}")

@@ -18,7 +18,8 @@ class Progress(Protocol):
         numbers: what is worth showing beside it (``epoch``, ``epochs``, ``loss``).
     """
 
-    def __call__(self, fraction: float | None, message: str, **numbers: float) -> None: ...
+    def __call__(self, fraction: float | None, message: str, **numbers: float) -> None:
+        """Report how far the stage is."""
 
 
 StageFunction = Callable[[Mapping[str, Any], Mapping[str, Files], Progress], Files]

@@ -1,0 +1,1 @@
+"""Runs stages in isolated processes, scheduled by Dask, and keeps the store up to date."""

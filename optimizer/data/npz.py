@@ -1,0 +1,260 @@
+"""Reading ``.npz`` files that strangers made.
+
+An ``.npz`` is a zip of ``.npy`` arrays. Everything it declares about itself (number and names
+of members, sizes, shapes, dtypes) is checked before memory is taken for it, and pickled
+objects are never loaded.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import struct
+import zipfile
+import zlib
+from dataclasses import dataclass
+from typing import IO
+
+import numpy as np
+from numpy.lib import format as npy
+
+from optimizer.errors import InputError
+
+MAX_MEMBERS = 64
+MAX_DIRECTORY_BYTES = 64 * 1024
+MAX_ARRAY_BYTES = 2 * 2**30
+"""Uncompressed bytes of all arrays together."""
+MAX_RATIO = 200
+"""Largest compression ratio of an array bigger than :data:`RATIO_FREE_BYTES`."""
+RATIO_FREE_BYTES = 64 * 2**20
+
+_LAYOUTS = (
+    ("x_train", "y_train", "x_test", "y_test"),
+    ("x", "y"),
+    ("x_train", "x_test"),
+    ("x",),
+)
+_LABELS = {"y", "y_train", "y_test"}
+_NAME = re.compile(r"[\w .\-]{1,100}\.npy")
+_END_OF_DIRECTORY = b"PK\x05\x06"
+_ZIP64_LOCATOR = b"PK\x06\x07"
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, struct.error, NotImplementedError)
+
+
+@dataclass(frozen=True)
+class ArrayHeader:
+    """What one array declares: its name in the file, shape (samples first) and dtype."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class UploadSummary:
+    """What is in an uploaded dataset, without having read any array.
+
+    Attributes:
+        arrays: those that will be used, x before y, train before test.
+        has_test: whether the file brings its own test samples.
+        ignored: names of other arrays in the file.
+    """
+
+    arrays: tuple[ArrayHeader, ...]
+    has_test: bool
+    ignored: tuple[str, ...]
+
+
+def inspect_upload(data: bytes, file_name: str) -> UploadSummary:
+    """Check a dataset file by its headers alone: cheap, and safe in the app's process.
+
+    Args:
+        data: the file.
+        file_name: as uploaded; must end in ``.npz``.
+
+    Raises:
+        InputError: not an ``.npz``, damaged, too large, or the arrays that are needed are not
+            in it.
+    """
+    if not file_name.lower().endswith(".npz"):
+        raise InputError(
+            f"This version reads data from .npz files only; received {file_name!r}. Save the "
+            "arrays with np.savez('data.npz', x_train=…, y_train=…, x_test=…, y_test=…)."
+        )
+    with open_archive(data) as archive:
+        headers = {}
+        for member in archive.infolist():
+            name = member.filename.removesuffix(".npy")
+            with _open_member(archive, member) as stream:
+                headers[name] = _header(stream, member)
+    keys = choose_keys(headers)
+    return UploadSummary(
+        arrays=tuple(headers[name] for name in keys.values()),
+        has_test="x_test" in keys,
+        ignored=tuple(sorted(set(headers) - set(keys.values()))),
+    )
+
+
+def read_arrays(data: bytes) -> dict[str, np.ndarray]:
+    """Read the arrays of a dataset.
+
+    Returns:
+        ``x_train``, ``x_test`` and, if the file has labels, ``y_train``, ``y_test``; or ``x``
+        and ``y`` for a file that is not split. Real, integer or bool dtypes.
+
+    Raises:
+        InputError: see :func:`inspect_upload`; also when an array turns out damaged.
+    """
+    arrays = {}
+    with open_archive(data) as archive:
+        members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
+        headers = {}
+        for name, member in members.items():
+            with _open_member(archive, member) as stream:
+                headers[name] = _header(stream, member)
+        for key, name in choose_keys(headers).items():
+            with _open_member(archive, members[name]) as stream:
+                try:
+                    arrays[key] = npy.read_array(stream, allow_pickle=False)
+                    stream.read(1)  # at the end of the member its checksum is verified
+                except (*_DAMAGED, ValueError) as error:
+                    raise _damaged(f"the array {name!r} cannot be read ({error})") from None
+    return arrays
+
+
+def open_archive(data: bytes) -> zipfile.ZipFile:
+    """Open an ``.npz`` after checking its directory.
+
+    Raises:
+        InputError: not a zip, damaged, or its declared members are not acceptable.
+    """
+    if data.startswith(npy.MAGIC_PREFIX):
+        raise InputError(
+            "This file is a single array (.npy). Save all arrays together with "
+            "np.savez('data.npz', x_train=…, y_train=…, x_test=…, y_test=…)."
+        )
+    if not data.startswith(b"PK"):
+        raise InputError(
+            f"This file is not an .npz: it begins with {data[:4]!r}, not with b'PK'. Save the "
+            "arrays with np.savez."
+        )
+    _check_directory(data)
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except (*_DAMAGED, ValueError, UnicodeDecodeError) as error:
+        raise _damaged(str(error)) from None
+    _check_members(archive.infolist())
+    return archive
+
+
+def choose_keys(headers: dict[str, ArrayHeader]) -> dict[str, str]:
+    """Which array serves as which: ``x_train`` → its name in the file; case is ignored.
+
+    Raises:
+        InputError: the arrays needed are not there; the message says which are.
+    """
+    found: dict[str, str] = {}
+    for name in headers:
+        if name.lower() in found:
+            raise InputError(
+                f"The file has both {found[name.lower()]!r} and {name!r}; they differ only in "
+                "case. Keep one of them."
+            )
+        found[name.lower()] = name
+    for wanted in _LAYOUTS:
+        unused_labels = {key for key in found.keys() - set(wanted) if key in _LABELS}
+        labelled = not _LABELS.isdisjoint(wanted)
+        if found.keys() >= set(wanted) and (labelled or not unused_labels):
+            return {key: found[key] for key in wanted}
+    have = ", ".join(sorted(headers)) or "no arrays"
+    raise InputError(
+        f"The file contains {have}. It needs x_train, y_train, x_test, y_test; or x and y, which "
+        "are then split; leave out both y arrays for data without labels."
+    )
+
+
+def _check_directory(data: bytes) -> None:
+    """Bound the central directory before ``zipfile`` parses all of it into objects."""
+    position = data.rfind(_END_OF_DIRECTORY, -65_557)
+    if position < 0 or position + 22 > len(data):
+        raise _damaged("its directory is missing, as in a truncated upload")
+    _, members, directory_bytes = struct.unpack_from("<HHL", data, position + 8)
+    if _ZIP64_LOCATOR == data[max(0, position - 20) : position][:4]:
+        raise InputError("This .npz is written as one of more than 4 GiB; the limit is 2 GiB.")
+    if members > MAX_MEMBERS or directory_bytes > MAX_DIRECTORY_BYTES:
+        raise InputError(
+            f"This .npz declares {members} arrays; at most {MAX_MEMBERS} are accepted. Save only "
+            "x_train, y_train, x_test and y_test."
+        )
+
+
+def _check_members(members: list[zipfile.ZipInfo]) -> None:
+    names = [member.filename for member in members]
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise InputError(
+                f"This .npz contains {name[:100]!r}, which is not the name of an array. Save the "
+                "arrays with np.savez."
+            )
+    if len(set(names)) < len(names):
+        raise InputError("This .npz contains two arrays of the same name. Save it again.")
+    total = sum(member.file_size for member in members)
+    if total > MAX_ARRAY_BYTES:
+        raise InputError(
+            f"The arrays take {total / 2**30:.1f} GiB of memory; at most "
+            f"{MAX_ARRAY_BYTES // 2**30} GiB are accepted. Use fewer samples."
+        )
+    for member in members:
+        ratio = member.file_size / max(1, member.compress_size)
+        if member.file_size > RATIO_FREE_BYTES and ratio > MAX_RATIO:
+            raise InputError(
+                f"The array {member.filename!r} would unpack from {member.compress_size} to "
+                f"{member.file_size} bytes, which no real data does. Save it again."
+            )
+        if member.flag_bits & 0x1:
+            raise InputError("This .npz is encrypted. Save it without a password.")
+
+
+def _open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
+    try:
+        return archive.open(member)
+    except (*_DAMAGED, RuntimeError, ValueError) as error:
+        raise _damaged(f"{member.filename!r} cannot be opened ({error})") from None
+
+
+def _header(stream: IO[bytes], member: zipfile.ZipInfo) -> ArrayHeader:
+    """The header of one ``.npy``, checked against the size of the member that holds it."""
+    name = member.filename.removesuffix(".npy")
+    try:
+        version = npy.read_magic(stream)
+        if version not in ((1, 0), (2, 0)):
+            raise _damaged(f"the array {name!r} is in the unknown .npy version {version}")
+        reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = reader(stream)
+        offset = stream.tell()
+    except (*_DAMAGED, ValueError, TypeError, MemoryError, RecursionError) as error:
+        raise _damaged(f"the header of {name!r} cannot be read ({error})"[:300]) from None
+    if dtype.hasobject:
+        raise InputError(
+            f"The array {name!r} holds Python objects, which can run code when loaded and are "
+            "not accepted. Convert it to numbers, for example with np.asarray(…, dtype='float32')."
+        )
+    if dtype.kind not in "biuf" or dtype.itemsize > 8:
+        raise InputError(
+            f"The array {name!r} has dtype {dtype}; only real numbers, integers and booleans are "
+            "accepted. Convert it, for example classes given as text to 0, 1, 2 …"
+        )
+    if min(shape, default=0) < 0:
+        raise _damaged(f"the array {name!r} declares the shape {shape}")
+    needed = offset + math.prod(shape) * dtype.itemsize
+    if needed != member.file_size:
+        raise _damaged(
+            f"the array {name!r} declares shape {shape} of {dtype}, which takes {needed} bytes, "
+            f"but {member.file_size} are stored"
+        )
+    return ArrayHeader(name, tuple(int(d) for d in shape), str(dtype))
+
+
+def _damaged(reason: str) -> InputError:
+    return InputError(f"This .npz is damaged: {reason}. Save or upload it again.")

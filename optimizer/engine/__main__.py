@@ -1,0 +1,38 @@
+"""``python -m optimizer.engine``: the engine as a process of its own.
+
+Stage processes import this module by name, so it imports nothing at its top.
+"""
+
+
+def main() -> int:
+    """Serve the store in ``FEATHERWEIGHT_HOME`` until SIGTERM or SIGINT."""
+    import asyncio
+    import logging
+    import signal
+
+    from optimizer.engine.service import Engine, EngineRunningError
+    from optimizer.store import Store
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO")
+    logging.getLogger("distributed").setLevel("ERROR")
+    stopping = False
+
+    async def serve() -> None:
+        def stop() -> None:
+            nonlocal stopping
+            stopping = True
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+        await Engine(Store.open()).serve(finished=lambda: stopping)
+
+    try:
+        asyncio.run(serve())
+    except EngineRunningError as error:
+        logging.info("%s", error)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,67 @@
+"""Putting a variant's measurements together from what its stages wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from optimizer.plan import VariantPlan
+from optimizer.store import Store
+
+_MODEL_FACTS = (
+    "size_bytes",
+    "gzip_bytes",
+    "parameter_bytes",
+    "sparsity",
+    "max_distinct_weights",
+    "input_dtype",
+    "output_dtype",
+)
+_LATENCY = ("ratio", "ratio_ci", "significant", "runs", "rounds", "threads", "device", "delegate")
+
+
+def variant_results(
+    store: Store, plan: VariantPlan, seconds: Mapping[str, float], cached: list[str]
+) -> dict[str, Any]:
+    """The measurements of a variant whose stages are all in the store.
+
+    Args:
+        store: where the stages' files are.
+        plan: the variant's stages.
+        seconds: stage name → how long it took when it ran.
+        cached: names of stages whose result was there already.
+
+    Returns:
+        JSON-able; sizes in bytes, times in ms, ``latency_ms`` with percentiles and ratio.
+    """
+    layers = _read(store, plan.convert.key, "layers.json")
+    conversion = _read(store, plan.convert.key, "conversion.json")
+    metrics = _read(store, plan.evaluate.key, "metrics.json")
+    latency = _read(store, plan.benchmark.key, "latency.json")
+    metric = metrics["metric"]
+    return {
+        **{name: layers[name] for name in _MODEL_FACTS},
+        "task": metrics["task"],
+        "metric": metric,
+        "metrics": {metric: metrics["value"]},
+        "accuracy": metrics["value"] if metric == "accuracy" else None,
+        "metric_interval": metrics["interval"],
+        "higher_is_better": metrics["higher_is_better"],
+        "accuracy_n": metrics["n"],
+        "agreement": metrics["agreement"],
+        "agreement_interval": metrics["agreement_interval"],
+        "mean_abs_difference": metrics["mean_abs_difference"],
+        "latency_ms": {
+            **{name: latency[f"{name}_ms"] for name in ("p50", "p90", "p99")},
+            **{name: latency[name] for name in _LATENCY},
+        },
+        "peak_memory_bytes": latency["peak_memory_bytes"],
+        "seconds": dict(seconds),
+        "cached": cached,
+        "notes": conversion["notes"],
+    }
+
+
+def _read(store: Store, key: str, file: str) -> dict[str, Any]:
+    return json.loads(store.artifacts.read(key, file))

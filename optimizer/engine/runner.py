@@ -1,0 +1,105 @@
+"""Running stages once: from the store when they are there, shared when several runs ask."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from optimizer.engine.pool import Pool, ProgressEvent
+from optimizer.engine.process import StageCall
+from optimizer.plan import Source, Stage
+from optimizer.stage import Files
+from optimizer.store import Store
+
+Listener = Callable[[ProgressEvent], None]
+
+
+@dataclass
+class _Active:
+    """A stage under way, and who listens to its progress."""
+
+    task: asyncio.Task[None]
+    listeners: list[Listener] = field(default_factory=list)
+    last: ProgressEvent | None = None
+
+
+class StageRunner:
+    """Executes single stages whose inputs are in the store, and stores their results.
+
+    Args:
+        store: where results go.
+        pool: where stages run.
+        memory_limit_bytes: resident memory at which a stage process is ended.
+    """
+
+    def __init__(self, store: Store, pool: Pool, memory_limit_bytes: int) -> None:
+        self._store, self._pool = store, pool
+        self._memory_limit_bytes = memory_limit_bytes
+        self._active: dict[str, _Active] = {}
+
+    def has(self, stage: Stage) -> bool:
+        """Whether the stage's result is in the store."""
+        return self._store.artifacts.has(stage.key)
+
+    async def run(self, stage: Stage, listen: Listener) -> None:
+        """Run a stage, or join it when it is under way, until its result is in the store.
+
+        Cancelling the awaiting task ends the stage when nobody else waits for it.
+
+        Raises:
+            InputError: the stage refused its input.
+            StageError: it failed, crashed or was killed.
+        """
+        active = self._active.get(stage.key)
+        if active is None:
+            active = _Active(asyncio.create_task(self._execute(stage)))
+            self._active[stage.key] = active
+        elif active.last is not None:
+            listen(active.last)
+        active.listeners.append(listen)
+        try:
+            await asyncio.shield(active.task)
+        except asyncio.CancelledError:
+            active.listeners.remove(listen)
+            if not active.listeners:
+                active.task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await active.task
+            raise
+
+    async def _execute(self, stage: Stage) -> None:
+        started = time.monotonic()
+        call = StageCall(
+            stage.function, dict(stage.params), stage.threads, self._memory_limit_bytes
+        )
+        inputs = {name: (source.key, self._reader(source)) for name, source in stage.inputs.items()}
+
+        def listen(event: ProgressEvent) -> None:
+            nonlocal started
+            if event.get("started"):
+                started = time.monotonic()
+            active = self._active.get(stage.key)
+            if active is not None:
+                active.last = event
+                for listener in list(active.listeners):
+                    listener(event)
+
+        try:
+            files = await self._pool.run(stage.key, call, inputs, stage.resource, listen)
+            meta: dict[str, Any] = {
+                "stage": stage.name,
+                "seconds": time.monotonic() - started,
+                "params": dict(stage.params),
+            }
+            await asyncio.to_thread(self._store.artifacts.write, stage.key, files, meta)
+        finally:
+            self._active.pop(stage.key, None)
+
+    def _reader(self, source: Stage | Source) -> Callable[[], Files]:
+        if isinstance(source, Source):
+            return lambda: {"data": self._store.read_file(source.sha256)}
+        return lambda: self._store.artifacts.read_all(source.key)

@@ -1,0 +1,150 @@
+"""The engine: takes runs from the store, executes them, and says how it is."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from optimizer.engine.execution import Execution
+from optimizer.engine.pool import Pool
+from optimizer.engine.process import preload
+from optimizer.engine.runner import StageRunner
+from optimizer.errors import FeatherweightError
+from optimizer.store import Store
+from optimizer.store.base import utc_now
+from optimizer.store.records import EngineState, EngineStatus, Run
+
+_POLL_SECONDS = 0.1
+HEARTBEAT_SECONDS = 2.0
+_log = logging.getLogger(__name__)
+
+
+class EngineRunningError(FeatherweightError):
+    """Another engine works on this store already."""
+
+
+class Engine:
+    """Executes the runs of one store.
+
+    Args:
+        store: the store.
+        slots: how many training stages may run at once.
+        threads: processor threads for each stage.
+    """
+
+    def __init__(self, store: Store, slots: int | None = None, threads: int | None = None) -> None:
+        cores = len(os.sched_getaffinity(0))
+        self._store = store
+        self._threads = threads or min(2, cores)
+        self._slots = slots or max(1, cores // self._threads)
+        memory = int(psutil.virtual_memory().total * 0.8 / self._slots)
+        self._pool = Pool(self._slots, store.home / "tmp")
+        self._runner = StageRunner(store, self._pool, memory)
+        self._active: dict[str, asyncio.Task[None]] = {}
+
+    async def serve(self, finished: Callable[[], bool] = lambda: False) -> None:
+        """Work until ``finished()`` or until cancelled.
+
+        Raises:
+            EngineRunningError: another engine holds this store's lock.
+        """
+        with _lock(self._store.home / "engine.lock"):
+            beat = asyncio.create_task(self._beat())
+            try:
+                self._say("warming", "importing TensorFlow")
+                await self._pool.start()
+                await asyncio.to_thread(preload)
+                self._say("ready", self._settings())
+                self._recover()
+                while not finished():
+                    self._take_runs()
+                    self._cancel_runs()
+                    await asyncio.sleep(_POLL_SECONDS)
+            except FeatherweightError as error:
+                _log.error("%s\n%s", error, getattr(error, "log", ""))
+                raise
+            finally:
+                beat.cancel()
+                await self._stop()
+
+    def _settings(self) -> str:
+        return f"{self._slots} at a time, {self._threads} threads each"
+
+    def _recover(self) -> None:
+        """Start again what an engine that died left running; finished stages are in the store."""
+        for run in self._store.running_runs():
+            self._store.append_log(run.id, f"{utc_now()} Resumed after the engine restarted.\n")
+            self._start(run)
+
+    def _take_runs(self) -> None:
+        for queued in self._store.next_queued_runs(limit=32):
+            run = self._store.claim_run(queued.id)
+            if run is not None:
+                self._start(run)
+
+    def _start(self, run: Run) -> None:
+        execution = Execution(self._store, self._runner, run, self._threads)
+        task = asyncio.create_task(self._guard(run, execution), name=run.id)
+        self._active[run.id] = task
+        task.add_done_callback(lambda _: self._active.pop(run.id, None))
+
+    async def _guard(self, run: Run, execution: Execution) -> None:
+        """A defect of ours in one run must not end the others."""
+        try:
+            await execution.run()
+        except Exception as error:
+            _log.exception("run %s", run.id)
+            text = f"An internal error ended this run: {type(error).__name__}: {error}"
+            self._store.update_run(run.id, state="failed", error=text)
+
+    def _cancel_runs(self) -> None:
+        for run_id, task in list(self._active.items()):
+            if self._store.get_run(run_id).cancel_requested:
+                task.cancel()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            state = self._store.engine_state()
+            if state is not None:
+                self._say(state.status, state.detail)
+
+    def _say(self, status: EngineStatus, detail: str = "") -> None:
+        started = psutil.Process().create_time()
+        self._store.set_engine_state(EngineState(os.getpid(), started, utc_now(), status, detail))
+
+    async def _stop(self) -> None:
+        """End what runs; runs stay marked running, and the next engine resumes them."""
+        tasks = list(self._active.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._pool.stop()
+        self._store.set_engine_state(None)
+
+
+class _lock:  # noqa: N801 - reads as a statement: with _lock(path)
+    """Holds a file lock for as long as the engine lives; the kernel frees it at any death."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> None:
+        self._file = self._path.open("w")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise EngineRunningError("Another engine works on this store already.") from None
+
+    def __exit__(self, *_: object) -> None:
+        assert self._file is not None
+        self._file.close()

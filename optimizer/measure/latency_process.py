@@ -1,0 +1,231 @@
+"""Times ``.tflite`` files against each other in a process of its own, without TensorFlow.
+
+``python -m optimizer.measure.latency_process SPEC`` takes the fields of :class:`Spec` as JSON
+and prints one line of JSON. See :mod:`optimizer.measure.latency` for what becomes of it.
+
+What is timed is one ``Interpreter.invoke()`` as called from Python, input already in place;
+the call and the clock add about a microsecond. Each round times every file for at least
+:data:`BLOCK_NS`, first in one order and then, in the next round, in the reverse (A B, B A), so
+that a processor that slowly gets faster or slower favours none. Interpreters are built anew
+several times, in changing order, because two copies of one model differ by some tenths of a
+per cent by where in memory they happen to lie. A second copy of the first file, the *twin*,
+runs along: how far it seems to differ from itself is the noise floor of this measurement.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from optimizer.measure.interpreter import quantize
+
+BLOCK_NS = 6_000_000
+"""Shortest time that one file runs before the next has its turn, in nanoseconds."""
+MAX_BLOCK = 5_000
+BUILDS = 5
+"""How often the interpreters are built anew within a measurement."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What to measure.
+
+    Attributes:
+        paths: the files; the first is the baseline.
+        threads: of each interpreter.
+        min_rounds: rounds at least, however long they take.
+        max_rounds: rounds at most, however short they are.
+        max_seconds: rounds between the two are as many as fit into this time.
+        lifeline: file descriptor whose end of file means that the parent is gone.
+    """
+
+    paths: tuple[str, ...]
+    threads: int = 1
+    min_rounds: int = 10
+    max_rounds: int = 40
+    max_seconds: float = 0.8
+    lifeline: int | None = None
+
+
+def measure(spec: Spec) -> dict[str, Any]:
+    """Peak memory and times of every file.
+
+    Returns:
+        ``{"files": [FILE, …], "twin_round_p50_ns": […]}`` with FILE = ``{"peak_memory_bytes",
+        "delegate", "runs", "p50_ms", "p90_ms", "p99_ms", "round_p50_ns": [one per round]}``,
+        in the order of ``spec.paths``.
+
+    Raises:
+        ValueError, RuntimeError: the runtime cannot load or run a file.
+    """
+    memory = [_peak_memory(path, spec.threads) for path in spec.paths]
+    times, delegates = _times(spec)
+    files = []
+    for peak, delegate, rounds in zip(memory, delegates, times[1:], strict=True):
+        percentiles = np.percentile(np.concatenate(rounds), [50, 90, 99]) / 1e6
+        files.append(
+            dict(zip(("p50_ms", "p90_ms", "p99_ms"), percentiles.tolist(), strict=True))
+            | {"runs": sum(map(len, rounds)), "round_p50_ns": _medians(rounds)}
+            | {"peak_memory_bytes": peak, "delegate": delegate}
+        )
+    return {"files": files, "twin_round_p50_ns": _medians(times[0])}
+
+
+def _medians(rounds: list[list[int]]) -> list[float]:
+    return [float(np.median(times)) for times in rounds]
+
+
+def _interpreter(path: str, threads: int) -> Interpreter:
+    interpreter = Interpreter(path, num_threads=threads)
+    interpreter.allocate_tensors()
+    rng = np.random.default_rng(0)
+    for details in interpreter.get_input_details():
+        # values in [0, 1) are also a valid index for a model that begins with an embedding
+        interpreter.set_tensor(details["index"], quantize(rng.random(details["shape"]), details))
+    interpreter.invoke()
+    return interpreter
+
+
+def _times(spec: Spec) -> tuple[list[list[list[int]]], list[str]]:
+    """Per runner, per round, the nanoseconds of every invocation; and the files' delegates.
+
+    Runner 0 is the twin of the first file, runner i + 1 is file i.
+    """
+    paths = (spec.paths[0], *spec.paths)
+    times: list[list[list[int]]] = [[] for _ in paths]
+    order = list(range(len(paths)))
+    delegates: list[str] = []
+    rounds = spec.max_rounds
+    while len(times[0]) < rounds:
+        runners = {i: _interpreter(paths[i], spec.threads) for i in order}
+        counts = {i: _invocations(runners[i]) for i in order}
+        if not delegates:
+            delegates = [_delegate(runners[i + 1]) for i in range(len(spec.paths))]
+            round_seconds = sum(_time_round(runners, counts, order)) / 1e9
+            affordable = int(spec.max_seconds / round_seconds)
+            rounds = min(spec.max_rounds, max(spec.min_rounds, affordable))
+        for _ in range(-(-rounds // BUILDS)):
+            for i in order:
+                times[i].append(_time_block(runners[i].invoke, counts[i]))
+            order.reverse()
+        order = order[1:] + order[:1]
+    return times, delegates
+
+
+def _time_round(
+    runners: dict[int, Interpreter], counts: dict[int, int], order: list[int]
+) -> list[int]:
+    return [sum(_time_block(runners[i].invoke, counts[i])) for i in order]
+
+
+def _invocations(interpreter: Interpreter) -> int:
+    """Invocations that take about :data:`BLOCK_NS`, after warming up for as long."""
+    fastest, spent = 2**62, 0
+    while spent < BLOCK_NS:
+        (took,) = _time_block(interpreter.invoke, 1)
+        fastest, spent = min(fastest, took), spent + took
+    return max(1, min(MAX_BLOCK, -(-BLOCK_NS // max(1, fastest))))
+
+
+def _time_block(invoke: Callable[[], None], count: int) -> list[int]:
+    clock = time.perf_counter_ns
+    times = [0] * count
+    for i in range(count):
+        start = clock()
+        invoke()
+        times[i] = clock() - start
+    return times
+
+
+def _delegate(interpreter: Interpreter) -> str:
+    operators = interpreter._get_ops_details()
+    return "XNNPACK" if any(op["op_name"] == "DELEGATE" for op in operators) else "none"
+
+
+def _peak_memory(path: str, threads: int) -> int | None:
+    """Bytes that loading and running the file adds to a process, measured in a fork.
+
+    The runtime's own code is paged in by a first run that does not count. ``None`` where the
+    system does not tell (no Linux /proc).
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(writer, json.dumps(_memory_in_child(path, threads)).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    _, status = os.waitpid(child, 0)
+    with os.fdopen(reader, "rb") as pipe:
+        text = pipe.read()
+    if os.WIFSIGNALED(status):  # end as the child did: the parent explains the signal
+        os.kill(os.getpid(), os.WTERMSIG(status))
+    if not text:
+        return None
+    peak: int | None = json.loads(text)
+    return peak
+
+
+def _memory_in_child(path: str, threads: int) -> int | None:
+    def use() -> None:
+        interpreter = _interpreter(path, threads)
+        for _ in range(3):
+            interpreter.invoke()
+
+    try:
+        use()
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")  # sets the high-water mark VmHWM back to the present size
+        before = _status_bytes("VmRSS")
+        use()
+        return max(0, _status_bytes("VmHWM") - before)
+    except (OSError, AttributeError):
+        return None
+
+
+def _status_bytes(name: str) -> int:
+    with open("/proc/self/status") as file:
+        for line in file:
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) * 1024
+    raise OSError(f"{name} is not in /proc/self/status")
+
+
+def _end_with_parent(lifeline: int) -> None:
+    os.read(lifeline, 1)  # returns when the parent, which holds the other end, is gone
+    os._exit(1)
+
+
+def main() -> None:
+    """Measure what the first argument asks for; print the result, or ``{"error": …}``."""
+    fields = json.loads(sys.argv[1])
+    spec = Spec(**(fields | {"paths": tuple(fields["paths"])}))
+    if spec.lifeline is not None:
+        threading.Thread(target=_end_with_parent, args=(spec.lifeline,), daemon=True).start()
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what native code prints must not end up in the answer
+    result: dict[str, Any]
+    try:
+        result = measure(spec)
+    except (ValueError, RuntimeError) as error:
+        result = {"error": str(error)}
+    answer.write(json.dumps(result) + "\n")
+    answer.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,276 @@
+"""Recipes → a graph of stages with content keys; shared prefixes appear once.
+
+A stage's key is a hash of everything its result depends on: the stage, its parameters, the
+keys of its inputs (down to the bytes of the model and dataset files), the code of the rooms
+that stages run, library versions and the number of threads (another thread count gives other
+bytes). Equal keys mean equal results, so a result is computed once and kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from optimizer.recipe import BASELINE, Recipe
+
+Resource = Literal["train", "light", "quiet"]
+"""``train`` takes one slot; ``light`` runs beside training; ``quiet`` has the machine alone."""
+
+_LIBRARIES = (
+    "tensorflow",
+    "tf-keras",
+    "keras",
+    "tensorflow-model-optimization",
+    "ai-edge-litert",
+    "numpy",
+)
+_STAGE_ROOMS = ("techniques", "models", "data", "measure")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file a person brought, named by the SHA-256 of its bytes."""
+
+    sha256: str
+
+    @property
+    def key(self) -> str:
+        """The content key, 64 hexadecimal digits."""
+        return self.sha256
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a recipe's execution.
+
+    Attributes:
+        name: ``import_model``, ``prune``, ``convert`` and so on.
+        function: ``module:function`` that runs it; see :mod:`optimizer.stage`.
+        label: a short phrase for a person.
+        params: JSON-able parameters.
+        inputs: input name → the stage or file it comes from.
+        resource: what the stage occupies while it runs.
+        threads: how many processor threads it may use.
+    """
+
+    name: str
+    function: str
+    label: str
+    params: Mapping[str, Any] = field(hash=False)
+    inputs: Mapping[str, Stage | Source] = field(hash=False)
+    resource: Resource = "train"
+    threads: int = 1
+
+    @cached_property
+    def key(self) -> str:
+        """The content key, 64 hexadecimal digits."""
+        content = {
+            "stage": self.name,
+            "function": self.function,
+            "params": self.params,
+            "inputs": {name: source.key for name, source in self.inputs.items()},
+            "threads": self.threads,
+            "versions": library_versions(),
+            "code": _code_fingerprint(),
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def upstream(self) -> Iterator[Stage]:
+        """The stages this one needs, each before those that need it, and itself last."""
+        seen: set[str] = set()
+        yield from self._upstream(seen)
+
+    def _upstream(self, seen: set[str]) -> Iterator[Stage]:
+        for source in self.inputs.values():
+            if isinstance(source, Stage) and source.key not in seen:
+                yield from source._upstream(seen)
+        if self.key not in seen:
+            seen.add(self.key)
+            yield self
+
+
+@dataclass(frozen=True)
+class VariantPlan:
+    """The stages that end in a variant: its file and its measurements."""
+
+    convert: Stage
+    evaluate: Stage
+    benchmark: Stage
+
+    @property
+    def ends(self) -> tuple[Stage, Stage, Stage]:
+        """The stages nothing else depends on, and the conversion."""
+        return self.convert, self.evaluate, self.benchmark
+
+    def stages(self) -> list[Stage]:
+        """Every stage once, each after those it needs."""
+        ordered = {stage.key: stage for end in self.ends for stage in end.upstream()}
+        return list(ordered.values())
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """What every variant of a study shares.
+
+    Attributes:
+        model: the stage that imports the model.
+        data: the stage that prepares the dataset.
+        task: ``multiclass``, ``binary``, ``regression`` or ``reconstruction``.
+        threads: processor threads for each stage.
+    """
+
+    model: Stage
+    data: Stage
+    task: str
+    threads: int
+
+    def variant(self, recipe: Recipe) -> VariantPlan:
+        """The stages of one recipe."""
+        convert = self._convert(recipe)
+        if recipe.is_baseline:
+            return VariantPlan(
+                convert, self._evaluate(convert, None), self._benchmark(convert, None)
+            )
+        base = self.variant(BASELINE)
+        return VariantPlan(
+            convert,
+            self._evaluate(convert, base.evaluate),
+            self._benchmark(convert, base.convert),
+        )
+
+    def _convert(self, recipe: Recipe) -> Stage:
+        dump = recipe.model_dump(mode="json")
+        tune = {"fine_tune": dump["fine_tune"], "seed": dump["seed"], "task": self.task}
+        model: Stage = self.model
+        if recipe.prune:
+            overrides = _overrides(dump, "final_sparsity")
+            params = {"prune": dump["prune"], "layers": overrides, **tune}
+            model = self._train("prune", "pruning:stage", "Prune", params, model)
+        if recipe.cluster:
+            params = {
+                "cluster": dump["cluster"],
+                "layers": _overrides(dump, "number_of_clusters"),
+                "preserve_sparsity": recipe.prune is not None,
+                **tune,
+            }
+            model = self._train("cluster", "clustering:stage", "Cluster", params, model)
+        if recipe.quantize.aware:
+            params = {
+                "layers": _overrides(dump, "number_of_clusters", "quantize"),
+                "keep_zeros": recipe.prune is not None,
+                "number_of_clusters": recipe.cluster and recipe.cluster.number_of_clusters,
+                **tune,
+            }
+            model = self._train(
+                "quantize_aware",
+                "quantize_aware:stage",
+                "Quantization-aware training",
+                params,
+                model,
+            )
+        return self._conversion(recipe, dump, model)
+
+    def _conversion(self, recipe: Recipe, dump: Mapping[str, Any], model: Stage) -> Stage:
+        quantize = dict(dump["quantize"])
+        calibrates = quantize["mode"] in ("int8", "int16x8") and not recipe.quantize.aware
+        if not calibrates:
+            quantize["calibration_samples"] = 0
+        return Stage(
+            "convert",
+            "optimizer.techniques.conversion:stage",
+            "Convert to TFLite",
+            {
+                "quantize": quantize,
+                "layers": _overrides(dump, "quantize") if recipe.quantize.aware else {},
+                "seed": dump["seed"] if calibrates else 0,
+            },
+            {"model": model, **({"data": self.data} if calibrates else {})},
+            threads=self.threads,
+        )
+
+    def _train(
+        self, name: str, function: str, label: str, params: Mapping[str, Any], model: Stage
+    ) -> Stage:
+        inputs = {"model": model, "data": self.data}
+        return Stage(
+            name, f"optimizer.techniques.{function}", label, params, inputs, threads=self.threads
+        )
+
+    def _evaluate(self, convert: Stage, baseline: Stage | None) -> Stage:
+        inputs = {"model": convert, "data": self.data}
+        return Stage(
+            "evaluate",
+            "optimizer.measure.accuracy:stage",
+            "Measure accuracy",
+            {"task": self.task},
+            {**inputs, "baseline": baseline} if baseline else inputs,
+            threads=self.threads,
+        )
+
+    def _benchmark(self, convert: Stage, baseline: Stage | None) -> Stage:
+        inputs = {"model": convert}
+        return Stage(
+            "benchmark",
+            "optimizer.measure.latency:stage",
+            "Measure latency",
+            {"threads": 1},
+            {**inputs, "baseline": baseline} if baseline else inputs,
+            resource="quiet",
+        )
+
+
+def import_model(sha256: str, file_name: str) -> Stage:
+    """The stage that turns an uploaded model into a flat tf_keras one."""
+    return Stage(
+        "import_model",
+        "optimizer.models.stage:import_model",
+        "Read the model",
+        {"file_name": file_name},
+        {"file": Source(sha256)},
+        resource="light",
+    )
+
+
+def prepare_data(sha256: str, file_name: str, test_share: float, split_seed: int) -> Stage:
+    """The stage that turns an uploaded dataset into train and test arrays."""
+    return Stage(
+        "prepare_data",
+        "optimizer.data.stage:prepare_data",
+        "Read the data",
+        {"file_name": file_name, "test_share": test_share, "split_seed": split_seed},
+        {"file": Source(sha256)},
+        resource="light",
+    )
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """The installed versions that results depend on."""
+    return {name: version(name) for name in _LIBRARIES}
+
+
+@cache
+def _code_fingerprint() -> str:
+    """SHA-256 over the source of the rooms that stages run."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for room in _STAGE_ROOMS:
+        for path in sorted((root / room).rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _overrides(dump: Mapping[str, Any], *fields: str) -> dict[str, dict[str, Any]]:
+    """The layer overrides that concern some fields, with the others left out."""
+    return {
+        name: {field: override[field] for field in fields}
+        for name, override in dump["layers"].items()
+        if any(override[field] is not None for field in fields)
+    }

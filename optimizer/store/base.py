@@ -1,0 +1,166 @@
+"""What the parts of the store share: the database, the two shelves of files, and small helpers."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from optimizer.errors import InputError
+from optimizer.store.artifacts import Artifacts
+from optimizer.store.database import Database
+from optimizer.store.durable import Workspace, make_folder, remove, storage_faults
+from optimizer.store.files import UploadedFiles
+from optimizer.store.logs import RunLogs
+from optimizer.store.records import from_row, to_columns
+
+R = TypeVar("R")
+
+_NOUNS = {
+    "models": "model",
+    "datasets": "dataset",
+    "studies": "study",
+    "variants": "variant",
+    "runs": "run",
+}
+_NAME_LENGTH = 120
+
+
+def utc_now() -> str:
+    """The time as a UTC ISO 8601 string with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def new_id() -> str:
+    """A fresh random identifier, 16 hexadecimal digits."""
+    return secrets.token_hex(8)
+
+
+def clean_name(text: str, fallback: str) -> str:
+    """One printable line of at most 120 characters, or the fallback when nothing is left."""
+    printable = "".join(c if unicodedata.category(c)[0] not in "CZ" else " " for c in text)
+    return " ".join(printable.split())[:_NAME_LENGTH].strip() or fallback
+
+
+class StoreBase:
+    """One store's folder and database; see :class:`optimizer.store.Store`."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        with storage_faults(home):
+            for name in ("tmp", "files", "artifacts", "logs"):
+                make_folder(home / name)
+            self._workspace = Workspace(home / "tmp")
+            self._workspace.remove_stray()
+        self.artifacts = Artifacts(home / "artifacts", self._workspace)
+        self.files = UploadedFiles(home / "files", self._workspace)
+        self._logs = RunLogs(home / "logs")
+        self._db = Database(home / "featherweight.db")
+
+    def _get(self, kind: type[R], table: str, record_id: str) -> R:
+        """One record by id, or an :class:`InputError` that says it is gone."""
+        return from_row(kind, self._require(table, record_id))
+
+    def _require(self, table: str, record_id: str) -> sqlite3.Row:
+        """The row of a record that must be there."""
+        row = self._db.row(f"SELECT * FROM {table} WHERE id = ?", (record_id,))  # noqa: S608
+        if row is None:
+            raise InputError(
+                f"There is no {_NOUNS[table]} {record_id!r:.60} in the store; it may have been "
+                "deleted. Go back to the list and choose another."
+            )
+        return row
+
+    def _insert(self, table: str, values: Mapping[str, Any]) -> None:
+        columns = to_columns(values)
+        names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+        with self._db.write() as connection:
+            connection.execute(
+                f"INSERT INTO {table} ({names}) VALUES ({marks})",  # noqa: S608
+                tuple(columns.values()),
+            )
+
+    def _update(
+        self, table: str, record_id: str, changes: Mapping[str, Any], allowed: frozenset[str]
+    ) -> None:
+        """Change columns of one record; table and column names come from the code alone."""
+        unknown = set(changes) - allowed
+        if unknown:
+            raise TypeError(f"{table} cannot change {sorted(unknown)}; can: {sorted(allowed)}")
+        if not changes:
+            return
+        columns = to_columns(changes)
+        assignments = ", ".join(f"{name} = ?" for name in columns)
+        with self._db.write() as connection:
+            done = connection.execute(
+                f"UPDATE {table} SET {assignments} WHERE id = ?",  # noqa: S608
+                (*columns.values(), record_id),
+            )
+            if done.rowcount == 0:
+                self._require(table, record_id)
+
+    def _refuse_while_active(self, condition: str, value: str, what: str) -> None:
+        """Refuse a deletion while a queued or running run works on the record."""
+        row = self._db.row(
+            "SELECT title FROM runs WHERE state IN ('queued', 'running') "  # noqa: S608
+            f"AND {condition} LIMIT 1",
+            (value,),
+        )
+        if row is not None:
+            raise InputError(
+                f"The {what} cannot be deleted while “{row['title']}” is queued or running. "
+                "Cancel that run first, or wait for it to finish."
+            )
+
+    def _sweep(self, keys: set[str], sha256s: set[str]) -> int:
+        """Delete those of the given artifacts and files that nothing refers to; bytes freed.
+
+        They are taken out of sight under the write lock, so that no record can come to refer
+        to one meanwhile; deleting them takes its time afterwards.
+        """
+        aside: list[Path | None] = []
+        with self._db.write(durable=False, counted=False):
+            aside += [self.artifacts.set_aside(key) for key in keys - self._referenced_keys()]
+            aside += [self.files.set_aside(sha) for sha in sha256s - self._referenced_files()]
+        return sum(remove(path) for path in aside if path is not None)
+
+    def _referenced_keys(self) -> set[str]:
+        """Artifacts of models, datasets, variants, and of queued and running runs."""
+        rows = self._db.rows(
+            "SELECT facts_key FROM models WHERE facts_key IS NOT NULL "
+            "UNION SELECT facts_key FROM datasets WHERE facts_key IS NOT NULL "
+            "UNION SELECT each.value FROM variants, json_each(variants.stages) AS each "
+            "UNION SELECT run_stages.key FROM run_stages JOIN runs ON runs.id = run_stages.run_id "
+            "WHERE runs.state IN ('queued', 'running')"
+        )
+        return {row[0] for row in rows}
+
+    def _referenced_files(self) -> set[str]:
+        rows = self._db.rows("SELECT sha256 FROM models UNION SELECT sha256 FROM datasets")
+        return {row[0] for row in rows}
+
+    def version(self) -> int:
+        """A number that changes with every change of the store by any process; costs ~20 µs.
+
+        Heartbeats and logs do not change it.
+        """
+        return self._db.version()
+
+    def has_changed_since(self, version: int) -> bool:
+        """Whether anything changed since :meth:`version` gave this number."""
+        return self._db.version() != version
+
+    def close(self) -> None:
+        """Close this thread's connection; it opens again when needed."""
+        self._db.close()
+
+
+def home_folder(home: Path | None) -> Path:
+    """The given folder, else ``FEATHERWEIGHT_HOME``, else ``~/.featherweight``."""
+    chosen = home or Path(os.environ.get("FEATHERWEIGHT_HOME") or "~/.featherweight")
+    return chosen.expanduser().absolute()

@@ -1,0 +1,153 @@
+"""SQLite for several processes and threads at once.
+
+One connection per thread, opened when first needed. WAL lets readers and one writer work
+side by side. ``synchronous=FULL``: a commit that returned survives a power cut, which "listed
+as done" has to mean; writes whose loss costs nothing (progress, heartbeats) say
+``durable=False`` and skip the fsync (``NORMAL``), so that ten progress reports a second cost
+no disk flush each. In both, a crash leaves the database whole.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from optimizer.errors import FeatherweightError, InputError
+from optimizer.store.schema import migrate, refuse_newer
+
+BUSY_SECONDS = 30.0
+
+
+class StoreError(FeatherweightError, RuntimeError):
+    """The store cannot be read or written: disk full, folder read-only, file damaged."""
+
+
+_FAULTS = {
+    "SQLITE_BUSY": "another process has kept it busy for {busy:g} s. Try again; if it stays so, "
+    "restart Featherweight",
+    "SQLITE_LOCKED": "another process keeps it locked. Try again",
+    "SQLITE_FULL": "the disk is full. Free some space and try again",
+    "SQLITE_READONLY": "it cannot be written to. Check the folder's permissions",
+    "SQLITE_CANTOPEN": "it cannot be opened. Check that the folder exists and is yours",
+    "SQLITE_IOERR": "reading or writing it failed. Check the disk's space and health",
+    "SQLITE_CORRUPT": "it is damaged. Restore a backup, or move the file away to begin anew",
+    "SQLITE_NOTADB": "it is not a database. Restore a backup, or move the file away to begin anew",
+}
+
+
+class Database:
+    """The database file of one store.
+
+    Args:
+        path: the file; made, with mode 0600, when it is missing.
+
+    Raises:
+        InputError: a newer Featherweight made it, or the filesystem cannot carry WAL.
+        StoreError: it cannot be opened, or is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise StoreError(f"The store {path} cannot be opened: {error.strerror}.") from None
+        with self._one_opener_at_a_time(), self._faults():
+            connection = self._connection()
+            refuse_newer(connection, str(path))
+            if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+                raise InputError(
+                    f"The folder of {path} is on a filesystem that SQLite's WAL cannot use, such "
+                    "as a network share. Set FEATHERWEIGHT_HOME to a folder on a local disk."
+                )
+            migrate(connection, str(path))
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """All rows of one SELECT."""
+        with self._faults():
+            return self._connection().execute(sql, values).fetchall()
+
+    def row(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Row | None:
+        """The first row of one SELECT, or ``None``."""
+        with self._faults():
+            found: sqlite3.Row | None = self._connection().execute(sql, values).fetchone()
+        return found
+
+    @contextmanager
+    def write(self, *, durable: bool = True, counted: bool = True) -> Iterator[sqlite3.Connection]:
+        """A transaction that holds the write lock from its start; keep it short.
+
+        Inside another ``write`` of the same thread it joins that one.
+
+        Args:
+            durable: whether the commit must survive a power cut.
+            counted: whether those who poll :meth:`version` should notice.
+        """
+        connection = self._connection()
+        if connection.in_transaction:
+            yield connection
+            return
+        with self._faults():
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                if counted:
+                    connection.execute("UPDATE changes SET version = version + 1")
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def version(self) -> int:
+        """A number that every counted write of any thread or process changes; some 20 µs."""
+        found = self.row("SELECT version FROM changes")
+        return int(found[0]) if found else 0
+
+    def close(self) -> None:
+        """Close this thread's connection; it opens again when needed."""
+        connection = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is not None and self._local.pid == os.getpid():
+            return connection
+        # A connection inherited over a fork is left alone, not closed: it is the parent's.
+        self._local.inherited = connection
+        with self._faults():
+            connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA foreign_keys = ON")
+        self._local.connection = connection
+        self._local.pid = os.getpid()
+        return connection
+
+    @contextmanager
+    def _one_opener_at_a_time(self) -> Iterator[None]:
+        """Changing to WAL does not wait for locks as SQL statements do, so this waits."""
+        with open(self.path.with_suffix(".lock"), "ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """SQLite's own errors in words; what the caller got wrong passes through."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            code = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
+            if code not in _FAULTS:
+                raise
+            reason = _FAULTS[code].format(busy=BUSY_SECONDS)
+            raise StoreError(f"The store {self.path}: {reason}.") from error

@@ -1,0 +1,165 @@
+"""Writing files so that they are whole or not there, also after a power cut.
+
+Everything is written below the store's ``tmp`` folder, flushed, and renamed into place, which
+POSIX makes atomic on one filesystem; then the folder that holds the new name is flushed too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from optimizer.errors import InputError
+from optimizer.store.database import StoreError
+
+STRAY_SECONDS = 24 * 3600
+_PREPARED = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+def checked_sha256(value: str) -> str:
+    """``value`` when it is 64 lower-case hexadecimal digits, so that it can name a file.
+
+    Raises:
+        InputError: it is anything else.
+    """
+    if not isinstance(value, str) or not _SHA256.fullmatch(value):
+        raise InputError(f"A stored file's key is 64 hexadecimal digits; received {value!r:.80}.")
+    return value
+
+
+def make_folder(path: Path) -> Path:
+    """Make a folder and those above it, for this user only, and flush their names to disk."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
+        flush_folder(path.parent)
+    return path
+
+
+def flush_folder(path: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return  # a folder above the store that we may enter but not list
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a new file, mode 0600, and flush it."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+class Workspace:
+    """The folder where files and folders are prepared before they are renamed into place."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def new_path(self) -> Path:
+        """A fresh name on the store's filesystem; nothing exists there yet."""
+        return self.root / secrets.token_hex(16)
+
+    def place_file(self, data: bytes, target: Path) -> None:
+        """Put ``data`` at ``target`` as a whole, replacing what was there."""
+        prepared = self.new_path()
+        with storage_faults(target):
+            try:
+                write_file(prepared, data)
+                make_folder(target.parent)
+                os.replace(prepared, target)
+                flush_folder(target.parent)
+            finally:
+                prepared.unlink(missing_ok=True)
+
+    def prepare_folder(self, files: Mapping[str, bytes]) -> Path:
+        """A flushed folder with these files, to be renamed by the caller."""
+        prepared = self.new_path()
+        with storage_faults(prepared):
+            try:
+                prepared.mkdir(mode=0o700)
+                for name, data in files.items():
+                    write_file(prepared / name, data)
+                flush_folder(prepared)
+            except BaseException:
+                shutil.rmtree(prepared, ignore_errors=True)
+                raise
+        return prepared
+
+    def set_aside(self, path: Path) -> Path | None:
+        """Take a file or folder out of its place at once; ``None`` when it was not there."""
+        aside = self.new_path()
+        try:
+            os.rename(path, aside)
+        except FileNotFoundError:
+            return None
+        return aside
+
+    def remove_stray(self, older_than_seconds: float = STRAY_SECONDS) -> None:
+        """Remove what writers that were killed left behind; other names are not ours."""
+        limit = time.time() - older_than_seconds
+        for entry in list(os.scandir(self.root)):
+            if not _PREPARED.fullmatch(entry.name):
+                continue
+            try:
+                if entry.stat(follow_symlinks=False).st_mtime < limit:
+                    remove(Path(entry.path))
+            except FileNotFoundError:
+                continue  # another process was faster
+
+
+def remove(path: Path) -> int:
+    """Delete a file or folder that has been set aside; returns the bytes freed."""
+    freed = size_of(path)
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+    return freed
+
+
+def hashes_below(root: Path) -> Iterator[str]:
+    """Names that are SHA-256 in ``root/<two digits>/``; whatever else lies there is not ours."""
+    for path in sorted(root.glob("[0-9a-f][0-9a-f]/*")):
+        if _SHA256.fullmatch(path.name):
+            yield path.name
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder; 0 when it is not there."""
+    try:
+        if not path.is_dir():
+            return path.lstat().st_size
+        return sum(size_of(Path(entry.path)) for entry in list(os.scandir(path)))
+    except FileNotFoundError:
+        return 0
+
+
+class storage_faults:  # noqa: N801 - reads as a statement: with storage_faults(path)
+    """``with storage_faults(path):`` turns the system's errors into a :class:`StoreError`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise StoreError(
+                f"The store cannot write {self.path}: {error.strerror or error}. "
+                "Check the disk's space and the folder's permissions, then try again."
+            ) from error

@@ -1,0 +1,263 @@
+"""What the store hands out: frozen values, never rows.
+
+Identifiers are short random hexadecimal strings, times UTC ISO 8601 strings, sizes bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache, lru_cache
+from typing import Any, Literal, TypeVar
+
+from optimizer.recipe import Recipe
+
+Origin = Literal["local", "sample", "imported"]
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+StageState = Literal["waiting", "running", "done", "failed", "cancelled"]
+RunKind = Literal["import_model", "prepare_data", "variants"]
+EngineStatus = Literal["starting", "warming", "ready", "stopping"]
+Task = Literal["multiclass", "binary", "regression", "reconstruction"]
+
+ACTIVE: tuple[State, ...] = ("queued", "running")
+FINISHED: tuple[State, ...] = ("done", "failed", "cancelled")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model file as it was brought, and what reading it found.
+
+    Attributes:
+        facts: the ``facts.json`` of its import, or ``None`` before it was imported.
+        facts_key: the artifact that holds it. For a model that came with an imported study,
+            that artifact has ``facts.json`` only and is not the engine's cache entry.
+    """
+
+    id: str
+    name: str
+    file_name: str
+    sha256: str
+    size_bytes: int
+    created_at: str
+    origin: Origin = "local"
+    facts: dict[str, Any] | None = None
+    facts_key: str | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data file as it was brought, how to split it, and what reading it found.
+
+    Attributes:
+        test_share: share of the samples held out, used when the file has no test set.
+        facts_key: as in :class:`Model`; the artifact holds ``facts.json`` and ``preview.npz``.
+    """
+
+    id: str
+    name: str
+    file_name: str
+    sha256: str
+    size_bytes: int
+    created_at: str
+    test_share: float
+    split_seed: int
+    origin: Origin = "local"
+    facts: dict[str, Any] | None = None
+    facts_key: str | None = None
+
+
+@dataclass(frozen=True)
+class Study:
+    """One model, one dataset, and the variants tried on them.
+
+    Attributes:
+        environment: versions and hardware that made its results, where known.
+        variant_count: all its variants, the baseline included.
+        done_count: those of them that are done.
+    """
+
+    id: str
+    name: str
+    model_id: str
+    dataset_id: str
+    task: Task
+    created_at: str
+    origin: Origin = "local"
+    environment: dict[str, Any] | None = None
+    variant_count: int = 0
+    done_count: int = 0
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A recipe applied to a study's model.
+
+    Attributes:
+        results: the measurements, without the layer table, which is in an artifact.
+        stages: stage name → artifact key.
+    """
+
+    id: str
+    study_id: str
+    recipe: Recipe
+    name: str
+    is_baseline: bool
+    state: State
+    error: str | None
+    results: dict[str, Any] | None
+    stages: dict[str, str]
+    created_at: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution request, as it stands."""
+
+    id: str
+    kind: RunKind
+    title: str
+    model_id: str | None
+    dataset_id: str | None
+    study_id: str | None
+    variant_ids: tuple[str, ...]
+    options: dict[str, Any]
+    state: State
+    error: str | None
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    cancel_requested: bool
+
+
+@dataclass(frozen=True)
+class RunStage:
+    """One stage of a run.
+
+    Attributes:
+        key: the stage's content key, 64 hexadecimal digits; its result's artifact key.
+        label: the stage in words, for a person.
+        variant_ids: the run's variants that need this stage.
+        fraction: share done, 0 to 1, or ``None`` when it cannot be known.
+        cached: whether the result was there already.
+    """
+
+    run_id: str
+    key: str
+    name: str
+    label: str
+    variant_ids: tuple[str, ...] = ()
+    state: StageState = "waiting"
+    fraction: float | None = None
+    message: str = ""
+    numbers: dict[str, Any] = field(default_factory=dict)
+    started_at: str | None = None
+    finished_at: str | None = None
+    seconds: float | None = None
+    cached: bool = False
+
+
+@dataclass(frozen=True)
+class EngineState:
+    """The engine's sign of life.
+
+    Attributes:
+        process_start: the process's start time in seconds since the epoch, which tells a live
+            engine from a recycled pid.
+        heartbeat_at: when it last said it was alive.
+    """
+
+    pid: int
+    process_start: float
+    heartbeat_at: str
+    status: EngineStatus
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class DiskUse:
+    """Bytes that the store occupies."""
+
+    database_bytes: int
+    files_bytes: int
+    artifacts_bytes: int
+    logs_bytes: int
+
+    @property
+    def total_bytes(self) -> int:
+        """All of it."""
+        return self.database_bytes + self.files_bytes + self.artifacts_bytes + self.logs_bytes
+
+
+_JSON = frozenset({"facts", "environment", "results", "stages", "options", "numbers"})
+_TUPLES = frozenset({"variant_ids"})
+_BOOLEANS = frozenset({"is_baseline", "cancel_requested", "cached"})
+
+R = TypeVar("R")
+
+
+def from_row(kind: type[R], row: sqlite3.Row) -> R:
+    """The record of type ``kind`` that a row with the same column names holds."""
+    values = {}
+    for name, decode in _decoders(kind):  # type: ignore[arg-type]
+        value = row[name]
+        values[name] = value if decode is None or value is None else decode(value)
+    return kind(**values)
+
+
+def to_columns(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Field values as SQLite stores them."""
+    return {name: _encode(name, value) for name, value in values.items()}
+
+
+def to_json(value: Any) -> str:
+    """Compact JSON text; NaN and infinities, which diverged training gives, become null."""
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), separators=(",", ":"), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+@cache
+def _decoders(kind: type) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:
+    return tuple((item.name, _decoder(item.name)) for item in fields(kind))
+
+
+def _decoder(name: str) -> Callable[[Any], Any] | None:
+    if name in _JSON:
+        return json.loads
+    if name in _TUPLES:
+        return _tuple
+    if name in _BOOLEANS:
+        return bool
+    return _recipe if name == "recipe" else None
+
+
+def _tuple(text: str) -> tuple[Any, ...]:
+    return tuple(json.loads(text))
+
+
+@lru_cache(maxsize=20_000)
+def _recipe(text: str) -> Recipe:
+    """Recipes are immutable, so that each is parsed once and not at every listing."""
+    return Recipe.parse(text)
+
+
+def _encode(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if name in _JSON or name in _TUPLES:
+        return to_json(value)
+    if name in _BOOLEANS:
+        return int(value)
+    return value.canonical_json() if name == "recipe" else value

@@ -1,0 +1,206 @@
+"""The queue: runs, their stages, their logs, and the engine's sign of life."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from optimizer.store.base import StoreBase, new_id, utc_now
+from optimizer.store.records import (
+    FINISHED,
+    EngineState,
+    Run,
+    RunKind,
+    RunStage,
+    State,
+    from_row,
+    to_columns,
+)
+
+_CHANGEABLE = frozenset({"title", "state", "error", "started_at", "finished_at", "variant_ids"})
+_STAGE_COLUMNS = tuple(RunStage.__dataclass_fields__)
+
+
+class Runs(StoreBase):
+    """What was asked for and how far it is."""
+
+    def queue_run(
+        self,
+        kind: RunKind,
+        title: str,
+        *,
+        model_id: str | None = None,
+        dataset_id: str | None = None,
+        study_id: str | None = None,
+        variant_ids: Sequence[str] = (),
+        options: Mapping[str, Any] | None = None,
+    ) -> Run:
+        """Ask the engine for something; it starts queued.
+
+        Variants named here that had failed or been cancelled are queued again.
+
+        Raises:
+            InputError: a record it names is not in the store.
+        """
+        run = Run(
+            id=new_id(),
+            kind=kind,
+            title=title,
+            model_id=model_id,
+            dataset_id=dataset_id,
+            study_id=study_id,
+            variant_ids=tuple(variant_ids),
+            options=dict(options or {}),
+            state="queued",
+            error=None,
+            created_at=utc_now(),
+            started_at=None,
+            finished_at=None,
+            cancel_requested=False,
+        )
+        with self._db.write() as connection:
+            named = (("models", model_id), ("datasets", dataset_id), ("studies", study_id))
+            wanted = [(table, record_id) for table, record_id in named if record_id is not None]
+            for table, record_id in (*wanted, *(("variants", v) for v in variant_ids)):
+                self._require(table, record_id)
+            self._insert("runs", {n: getattr(run, n) for n in run.__dataclass_fields__})
+            connection.executemany(
+                "UPDATE variants SET state = 'queued', error = NULL "
+                "WHERE id = ? AND state IN ('failed', 'cancelled')",
+                [(variant_id,) for variant_id in variant_ids],
+            )
+        return run
+
+    def get_run(self, run_id: str) -> Run:
+        """One run. Raises :class:`InputError` when there is none."""
+        return self._get(Run, "runs", run_id)
+
+    def list_runs(
+        self,
+        study_id: str | None = None,
+        states: Iterable[State] | None = None,
+        limit: int | None = 100,
+    ) -> list[Run]:
+        """Runs, the newest first; of one study, in some states, when given."""
+        conditions, values = ["1"], []
+        if study_id is not None:
+            conditions.append("study_id = ?")
+            values.append(study_id)
+        if states is not None:
+            wanted = list(states)
+            conditions.append(f"state IN ({', '.join('?' * len(wanted))})")
+            values += wanted
+        sql = f"SELECT * FROM runs WHERE {' AND '.join(conditions)} "  # noqa: S608
+        rows = self._db.rows(
+            sql + "ORDER BY seq DESC LIMIT ?", (*values, -1 if limit is None else limit)
+        )
+        return [from_row(Run, row) for row in rows]
+
+    def next_queued_runs(self, limit: int = 1) -> list[Run]:
+        """Queued runs, the oldest first."""
+        rows = self._db.rows(
+            "SELECT * FROM runs WHERE state = 'queued' ORDER BY seq LIMIT ?", (limit,)
+        )
+        return [from_row(Run, row) for row in rows]
+
+    def claim_run(self, run_id: str) -> Run | None:
+        """Turn a queued run into a running one; ``None`` when it is queued no more.
+
+        Of several callers exactly one receives it.
+        """
+        with self._db.write() as connection:
+            claimed = connection.execute(
+                "UPDATE runs SET state = 'running', started_at = ? "
+                "WHERE id = ? AND state = 'queued'",
+                (utc_now(), run_id),
+            )
+            return self.get_run(run_id) if claimed.rowcount else None
+
+    def running_runs(self) -> list[Run]:
+        """Runs marked running, the oldest first: at engine start, those that a death left."""
+        rows = self._db.rows("SELECT * FROM runs WHERE state = 'running' ORDER BY seq")
+        return [from_row(Run, row) for row in rows]
+
+    def update_run(self, run_id: str, **changes: Any) -> None:
+        """Change ``title``, ``state``, ``error``, ``variant_ids`` or times of a run.
+
+        A finished state sets ``finished_at`` unless it is given.
+        """
+        if changes.get("state") in FINISHED:
+            changes.setdefault("finished_at", utc_now())
+        self._update("runs", run_id, changes, _CHANGEABLE)
+
+    def request_cancel(self, run_id: str) -> Run:
+        """Cancel a queued run at once, with its variants that no other run asks for; ask the
+        engine to cancel a running one. A finished run stays as it is.
+        """
+        with self._db.write() as connection:
+            run = self.get_run(run_id)
+            if run.state == "queued":
+                connection.execute(
+                    "UPDATE runs SET state = 'cancelled', cancel_requested = 1, finished_at = ? "
+                    "WHERE id = ?",
+                    (utc_now(), run_id),
+                )
+                connection.execute(
+                    "UPDATE variants SET state = 'cancelled' WHERE state = 'queued' "
+                    "AND id IN (SELECT value FROM json_each(?)) AND id NOT IN "
+                    "(SELECT each.value FROM runs, json_each(runs.variant_ids) AS each "
+                    "WHERE runs.state IN ('queued', 'running'))",
+                    (to_columns({"variant_ids": run.variant_ids})["variant_ids"],),
+                )
+            elif run.state == "running":
+                connection.execute("UPDATE runs SET cancel_requested = 1 WHERE id = ?", (run_id,))
+            return self.get_run(run_id)
+
+    def put_stage(self, stage: RunStage) -> None:
+        """Record a stage as it stands now, replacing what was said of it before.
+
+        A stage recorded for a queued or running run keeps the artifact of its key from being
+        deleted, so record it before asking whether the artifact is there.
+        """
+        self.put_stages([stage])
+
+    def put_stages(self, stages: Sequence[RunStage]) -> None:
+        """Record several stages in one transaction; see :meth:`put_stage`."""
+        names = ", ".join(_STAGE_COLUMNS)
+        marks = ", ".join("?" * len(_STAGE_COLUMNS))
+        changes = ", ".join(f"{n} = excluded.{n}" for n in _STAGE_COLUMNS[2:])
+        sql = (
+            f"INSERT INTO run_stages ({names}) VALUES ({marks}) "  # noqa: S608
+            f"ON CONFLICT (run_id, key) DO UPDATE SET {changes}"
+        )
+        values = [tuple(to_columns(asdict(stage)).values()) for stage in stages]
+        with self._db.write(durable=False) as connection:
+            for run_id in {stage.run_id for stage in stages}:
+                self._require("runs", run_id)
+            connection.executemany(sql, values)
+
+    def list_stages(self, run_id: str) -> list[RunStage]:
+        """A run's stages in the order they were first recorded."""
+        rows = self._db.rows("SELECT * FROM run_stages WHERE run_id = ? ORDER BY seq", (run_id,))
+        return [from_row(RunStage, row) for row in rows]
+
+    def append_log(self, run_id: str, text: str) -> None:
+        """Add text to a run's log, which keeps its last mebibyte."""
+        self._logs.append(run_id, text)
+
+    def read_log(self, run_id: str, tail_lines: int | None = None) -> str:
+        """A run's log, or its last lines; empty when there is none."""
+        return self._logs.read(run_id, tail_lines)
+
+    def engine_state(self) -> EngineState | None:
+        """What the engine last said of itself; ``None`` when none ever started."""
+        row = self._db.row("SELECT * FROM engine")
+        return from_row(EngineState, row) if row else None
+
+    def set_engine_state(self, state: EngineState | None) -> None:
+        """Say how the engine is; only a change other than the heartbeat counts as a change."""
+        before = self.engine_state()
+        said = {**asdict(state), "heartbeat_at": ""} if state else None
+        known = {**asdict(before), "heartbeat_at": ""} if before else None
+        with self._db.write(durable=False, counted=said != known) as connection:
+            connection.execute("DELETE FROM engine")
+            if state is not None:
+                self._insert("engine", {"only_row": 1, **asdict(state)})

@@ -1,0 +1,167 @@
+"""Writing a ``.tflite``, and reading back what was written. Runs in stage processes only.
+
+Source: https://ai.google.dev/edge/litert/models/post_training_quantization.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from optimizer.data.arrays import load_arrays
+from optimizer.errors import StageError
+from optimizer.measure.tflite_file import describe
+from optimizer.models.flat import load_flat
+from optimizer.stage import Files, Progress
+from optimizer.techniques.quantize_aware import restore
+from optimizer.techniques.training import make_deterministic
+
+_RECURRENT = (keras.layers.RNN, keras.layers.Bidirectional)
+_INT16X8 = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+
+
+def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Progress) -> Files:
+    """Convert a model to TFLite in the recipe's quantization mode, and run it once.
+
+    Args:
+        params: ``quantize``, ``layers`` and ``seed`` as in a recipe.
+        inputs: ``model`` with ``model.keras`` (and ``ranges.npz`` after QAT); ``data`` with
+            ``arrays.npz`` where the mode needs a representative dataset.
+        progress: told before each step.
+
+    Returns:
+        ``model.tflite``; ``layers.json``: what :func:`describe` reads out of it;
+        ``conversion.json`` with notes for a person.
+
+    Raises:
+        StageError: TensorFlow cannot convert the model, or the runtime cannot execute the file.
+    """
+    make_deterministic(params["seed"])
+    quantize = params["quantize"]
+    progress(0.0, "building the model")
+    if quantize["aware"]:
+        model = restore(inputs["model"], params["layers"])
+    else:
+        model = load_flat(inputs["model"]["model.keras"])
+    samples = None
+    if quantize["mode"] in ("int8", "int16x8") and not quantize["aware"]:
+        samples = representative_samples(
+            load_arrays(inputs["data"]).x_train, quantize["calibration_samples"], params["seed"]
+        )
+    progress(0.1, "converting to TFLite")
+    tflite, notes = _convert(model, quantize, samples)
+    progress(0.9, "running the file once")
+    _run_once(tflite)
+    return {
+        "model.tflite": tflite,
+        "layers.json": json.dumps(describe(tflite)).encode(),
+        "conversion.json": json.dumps({"notes": notes}).encode(),
+    }
+
+
+def representative_samples(x_train: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Training samples drawn at random, without replacement, for calibrating int8 ranges.
+
+    Args:
+        x_train: shape (n, …).
+        count: how many, at most n.
+        seed: of the draw.
+
+    Returns:
+        float32, shape (min(count, n), …).
+    """
+    rng = np.random.default_rng(seed)
+    chosen = rng.choice(len(x_train), min(count, len(x_train)), replace=False)
+    return x_train[chosen].astype("float32")
+
+
+def _convert(
+    model: Any, quantize: Mapping[str, Any], samples: np.ndarray | None
+) -> tuple[bytes, list[str]]:
+    """The ``.tflite`` and notes; falls back to float operators where int8 has no kernel."""
+    try:
+        return _converter(model, quantize, samples, strict=True).convert(), []
+    except Exception as error:
+        if quantize["mode"] not in ("int8", "int16x8") or quantize["aware"]:
+            raise StageError(_converter_message(error), log=str(error)) from None
+        reason = _first_line(error)
+    try:
+        tflite = _converter(model, quantize, samples, strict=False).convert()
+    except Exception as error:
+        raise StageError(_converter_message(error), log=str(error)) from None
+    note = f"Some operators have no {quantize['mode']} form and stay in float ({reason})."
+    return tflite, [note]
+
+
+def _converter(
+    model: Any, quantize: Mapping[str, Any], samples: np.ndarray | None, *, strict: bool
+) -> Any:
+    converter = _source(model)
+    mode = quantize["mode"]
+    if mode == "none":
+        return converter
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if mode == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    elif mode in ("int8", "int16x8"):
+        if samples is not None:
+            operators = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8 if mode == "int8" else _INT16X8]
+            operators += [] if strict else [tf.lite.OpsSet.TFLITE_BUILTINS]
+            converter.target_spec.supported_ops = operators
+            converter.representative_dataset = _feed(samples)
+        if quantize["io"] != "float32":
+            converter.inference_input_type = tf.dtypes.as_dtype(quantize["io"])
+            converter.inference_output_type = tf.dtypes.as_dtype(quantize["io"])
+    return converter
+
+
+def _source(model: Any) -> Any:
+    """A converter for the model; recurrent layers only convert with a fixed batch of one."""
+    if not any(isinstance(layer, _RECURRENT) for layer in model.layers):
+        return tf.lite.TFLiteConverter.from_keras_model(model)
+    signature = [
+        tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype, name=tensor.name)
+        for tensor in model.inputs
+    ]
+    function = tf.function(lambda *tensors: model(list(tensors), training=False))
+    concrete = function.get_concrete_function(*signature)
+    return tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
+
+
+def _feed(samples: np.ndarray) -> Callable[[], Iterator[list[np.ndarray]]]:
+    return lambda: ([sample[np.newaxis]] for sample in samples)
+
+
+def _run_once(tflite: bytes) -> None:
+    """Invoke the file on zeros: a missing kernel only shows when an operator runs."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        interpreter = Interpreter(model_content=tflite)
+        interpreter.allocate_tensors()
+        for detail in interpreter.get_input_details():
+            interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
+        interpreter.invoke()
+    except (RuntimeError, ValueError) as error:
+        raise StageError(
+            "The file was written, but the TFLite runtime cannot execute it: "
+            f"{_first_line(error)}. Try another quantization mode.",
+            log=str(error),
+        ) from None
+
+
+def _converter_message(error: Exception) -> str:
+    return (
+        f"TensorFlow could not convert the model: {_first_line(error)}. "
+        "Try another quantization mode; the log has the converter's full message."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300].rstrip(".")

@@ -1,0 +1,141 @@
+"""Which technique can act on which layer, and why not. Runs in stage processes only.
+
+The rules are those of tfmot 0.8.1's registries, narrowed by what was seen to break. Every
+function answers ``None`` for "it can", or one short sentence that says why it cannot.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tf_keras as keras
+
+from optimizer.techniques.graph import inbound_layers, is_shared, outbound_layers
+
+layers = keras.layers
+
+KERNELS: dict[type, tuple[str, ...]] = {
+    layers.Conv1D: ("kernel",),
+    layers.Conv2D: ("kernel",),
+    layers.Conv3D: ("kernel",),
+    layers.Conv2DTranspose: ("kernel",),
+    layers.Conv3DTranspose: ("kernel",),
+    layers.SeparableConv1D: ("pointwise_kernel",),
+    layers.SeparableConv2D: ("pointwise_kernel",),
+    layers.Dense: ("kernel",),
+    layers.Embedding: ("embeddings",),
+}
+"""The weights that tfmot prunes and clusters, by exact layer type."""
+
+_DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
+_SCALES = (layers.BatchNormalization, layers.LayerNormalization, layers.GroupNormalization)
+FOLDABLE = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense)
+"""Layer types into which a following BatchNormalization is folded before QAT."""
+
+_QAT_ACTIVATIONS = {"linear", "relu", "swish", "gelu", "softmax", "sigmoid", "tanh"}
+_QAT_KERNEL_LAYERS = (
+    layers.Conv2D,
+    layers.DepthwiseConv2D,
+    layers.Conv2DTranspose,
+    layers.Dense,
+)
+_QAT_PLAIN_LAYERS = (
+    layers.ReLU,
+    layers.LeakyReLU,
+    layers.Softmax,
+    layers.Activation,
+    layers.Add,
+    layers.Concatenate,
+    layers.UpSampling2D,
+    layers.AveragePooling1D,
+    layers.AveragePooling2D,
+    layers.MaxPooling2D,
+    layers.GlobalAveragePooling1D,
+    layers.GlobalAveragePooling2D,
+    layers.GlobalMaxPooling1D,
+    layers.GlobalMaxPooling2D,
+    layers.Flatten,
+    layers.Reshape,
+    layers.Permute,
+    layers.ZeroPadding1D,
+    layers.ZeroPadding2D,
+    layers.Cropping1D,
+    layers.Cropping2D,
+    layers.Dropout,
+    layers.SpatialDropout1D,
+    layers.SpatialDropout2D,
+)
+_QAT_OUTPUT_ONLY = (
+    layers.BatchNormalization,
+    layers.LayerNormalization,
+    layers.Multiply,
+    layers.Rescaling,
+    layers.PReLU,
+)
+
+
+def prunable(layer: Any) -> str | None:
+    """Why magnitude pruning cannot act on a layer of a flat tf_keras model, or ``None``."""
+    return _no_kernel(layer, "pruned") or _no_wrapper(layer)
+
+
+def clusterable(layer: Any) -> str | None:
+    """Why weight clustering cannot act on a layer of a flat tf_keras model, or ``None``."""
+    return _no_kernel(layer, "clustered") or _no_wrapper(layer)
+
+
+def quantizable(model: Any) -> dict[str, str | None]:
+    """For each layer, why quantization-aware training leaves it in float, or ``None``."""
+    return {layer.name: _not_quantizable(layer) for layer in model.layers}
+
+
+def foldable_batch_normalization(layer: Any) -> bool:
+    """Whether a BatchNormalization can be folded into the linear layer before it."""
+    if type(layer) is not layers.BatchNormalization or is_shared(layer):
+        return False
+    before = inbound_layers(layer)
+    if len(before) != 1 or type(before[0]) not in FOLDABLE or is_shared(before[0]):
+        return False
+    rank = len(layer.output_shape)
+    return (
+        before[0].activation is keras.activations.linear
+        and len(outbound_layers(before[0])) == 1
+        and list(layer.axis) == [rank - 1]
+    )
+
+
+def _no_kernel(layer: Any, verb: str) -> str | None:
+    if type(layer) in KERNELS:
+        return None if layer.trainable else "The layer is frozen (trainable is false)."
+    if isinstance(layer, _DEPTHWISE):
+        return f"tfmot leaves depthwise kernels alone: a few weights per channel are not {verb}."
+    if isinstance(layer, _SCALES):
+        return "Its weights are scales and offsets, not a kernel."
+    if not layer.weights:
+        return "It has no weights."
+    return f"{type(layer).__name__} layers cannot be {verb} yet."
+
+
+def _no_wrapper(layer: Any) -> str | None:
+    if is_shared(layer):
+        return "The layer is shared: it is called more than once, which tfmot's wrapper mishandles."
+    if getattr(layer.output, "_keras_mask", None) is not None:
+        return "Its output carries a mask, which tfmot's wrapper would drop."
+    return None
+
+
+def _not_quantizable(layer: Any) -> str | None:  # noqa: PLR0911 - one return per reason
+    if isinstance(layer, layers.InputLayer):
+        return None if layer.dtype == "float32" else f"A {layer.dtype} input is not quantized."
+    if is_shared(layer):
+        return "The layer is shared: each use would need ranges of its own."
+    if type(layer) in _QAT_OUTPUT_ONLY:
+        return None
+    if type(layer) is layers.Activation or type(layer) in _QAT_KERNEL_LAYERS:
+        name = keras.activations.serialize(layer.activation)
+        if name not in _QAT_ACTIVATIONS:
+            return f"Quantization-aware training does not know the activation {name!r}."
+        return None
+    if type(layer) in _QAT_PLAIN_LAYERS:
+        return None
+    return f"Quantization-aware training in tfmot does not cover {type(layer).__name__} layers."

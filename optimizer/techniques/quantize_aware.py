@@ -1,0 +1,176 @@
+"""Quantization-aware training that keeps what came before. Runs in stage processes only.
+
+Alone it is QAT; after pruning PQAT, after clustering CQAT, after both PCQAT.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from optimizer.data.arrays import Arrays, load_arrays
+from optimizer.errors import InputError
+from optimizer.models.flat import load_flat, save_flat
+from optimizer.stage import Files, Progress
+from optimizer.techniques.graph import rebuild
+from optimizer.techniques.preserving import Pattern
+from optimizer.techniques.qat_graph import WEIGHTS, prepare, quantized_twin, weights_by_name
+from optimizer.techniques.training import fit, loss_for, make_deterministic, targets_for
+
+CALIBRATION_BATCH = 256
+"""Training samples whose activations set the ranges that training then refines."""
+
+
+def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Progress) -> Files:
+    """Train a model with fake-quantized weights and activations.
+
+    Args:
+        params: ``fine_tune``, ``layers`` and ``seed`` as in a recipe, ``task``, and what to
+            preserve: ``keep_zeros`` and ``number_of_clusters`` (``None`` when not clustered).
+        inputs: ``model`` with ``model.keras``, ``data`` with ``arrays.npz``.
+        progress: told after each batch.
+
+    Returns:
+        ``model.keras``: the prepared float model with the trained weights; ``ranges.npz``: all
+        weights of its fake-quantized twin, for :func:`restore`; ``training.json``.
+    """
+    make_deterministic(params["seed"])
+    model = load_flat(inputs["model"]["model.keras"])
+    arrays = load_arrays(inputs["data"])
+    _check_overrides(model, params["layers"])
+    prepared = prepare(model)
+    skipped = skipped_layers(params["layers"])
+    patterns = _patterns(prepared, params)
+    twin = quantized_twin(prepared, patterns, skipped)
+    _calibrate(prepared, twin, arrays)
+    losses = fit(
+        twin,
+        arrays,
+        loss=loss_for(model, params["task"]),
+        targets=targets_for(model, arrays, params["task"]),
+        fine_tune=params["fine_tune"],
+        progress=progress,
+    )
+    _settle(prepared, twin, patterns)
+    buffer = io.BytesIO()
+    np.savez(buffer, **{f"w{index}": value for index, value in enumerate(twin.get_weights())})
+    return {
+        "model.keras": save_flat(prepared),
+        "ranges.npz": buffer.getvalue(),
+        "training.json": json.dumps({"loss": losses}).encode(),
+    }
+
+
+def restore(files: Files, overrides: Mapping[str, Any]) -> Any:
+    """The fake-quantized model that :func:`stage` trained, ready to convert."""
+    twin = quantized_twin(load_flat(files["model.keras"]), {}, skipped_layers(overrides))
+    with np.load(io.BytesIO(files["ranges.npz"]), allow_pickle=False) as weights:
+        twin.set_weights([weights[f"w{index}"] for index in range(len(weights.files))])
+    return twin
+
+
+def skipped_layers(overrides: Mapping[str, Any]) -> set[str]:
+    """The layers that a recipe's overrides leave in float."""
+    return {name for name, override in overrides.items() if override["quantize"] is False}
+
+
+def _check_overrides(model: Any, overrides: Mapping[str, Any]) -> None:
+    names = {layer.name for layer in model.layers}
+    for name in skipped_layers(overrides):
+        if name not in names:
+            raise InputError(
+                f"The recipe leaves the layer {name!r} in float, and the model has no such layer. "
+                f"It has: {', '.join(sorted(names))}."
+            )
+
+
+def _patterns(model: Any, params: Mapping[str, Any]) -> dict[str, dict[str, Pattern]]:
+    clusters = params["number_of_clusters"]
+    patterns: dict[str, dict[str, Pattern]] = {}
+    if not params["keep_zeros"] and clusters is None:
+        return patterns
+    for layer in model.layers:
+        override = params["layers"].get(layer.name, {}).get("number_of_clusters")
+        for attribute in WEIGHTS.get(type(layer), ()):
+            kernel = getattr(layer, attribute).numpy()
+            clustered = clusters is not None and _is_clustered(kernel, override or clusters)
+            if clustered or params["keep_zeros"]:
+                patterns.setdefault(layer.name, {})[attribute] = Pattern(
+                    kernel, keep_zeros=params["keep_zeros"], keep_clusters=clustered
+                )
+    return patterns
+
+
+def _is_clustered(kernel: np.ndarray, number_of_clusters: int) -> bool:
+    """Whether each output channel has few enough values: folding scales channels apart."""
+    channels = kernel.reshape(-1, kernel.shape[-1])
+    return all(len(np.unique(channel)) <= number_of_clusters + 1 for channel in channels.T)
+
+
+def _calibrate(prepared: Any, twin: Any, arrays: Arrays) -> None:
+    """Start the activation ranges from real activations.
+
+    tfmot starts every range at [-6, 6] and moves it by 0.1 % a step, which a short fine-tuning
+    never leaves behind.
+    """
+    rng = np.random.default_rng(0)
+    count = min(CALIBRATION_BATCH, len(arrays.x_train))
+    samples = arrays.x_train[np.sort(rng.choice(len(arrays.x_train), count, replace=False))]
+    wrappers = {getattr(layer, "layer", layer).name: layer for layer in twin.layers}
+    before = {
+        layer.name: layer.__class__.from_config({**layer.get_config(), "activation": "linear"})
+        for layer in prepared.layers
+        if "pre_activation_min" in weights_by_name(wrappers[layer.name])
+    }
+    linear = rebuild(prepared, (), before)
+    for name, layer in before.items():
+        layer.set_weights(prepared.get_layer(name).get_weights())
+    _set_ranges(wrappers, _ranges(prepared, samples), ("post_activation", "output"))
+    _set_ranges(wrappers, _ranges(linear, samples, only=before), ("pre_activation",))
+
+
+def _ranges(
+    model: Any, samples: np.ndarray, only: Collection[str] | None = None
+) -> dict[str, tuple[float, float]]:
+    """Layer name → lowest and highest output over some samples; zero is always inside."""
+    names = [layer.name for layer in model.layers if only is None or layer.name in only]
+    if not names:
+        return {}
+    outputs = [model.get_layer(name).output for name in names]
+    values = keras.Model(model.inputs, outputs).predict(samples, batch_size=64, verbose=0)
+    values = values if isinstance(values, list) else [values]
+    return {
+        name: (float(min(value.min(), 0.0)), float(max(value.max(), 1e-3)))
+        for name, value in zip(names, values, strict=True)
+    }
+
+
+def _set_ranges(
+    wrappers: Mapping[str, Any],
+    ranges: Mapping[str, tuple[float, float]],
+    kinds: tuple[str, ...],
+) -> None:
+    for name, (low, high) in ranges.items():
+        variables = weights_by_name(wrappers[name])
+        for kind in kinds:
+            if f"{kind}_min" in variables:
+                variables[f"{kind}_min"].assign(low)
+                variables[f"{kind}_max"].assign(high)
+
+
+def _settle(prepared: Any, twin: Any, patterns: Mapping[str, Mapping[str, Pattern]]) -> None:
+    """Write the preserved values into the twin's kernels, and its weights into the model."""
+    trained = {getattr(layer, "layer", layer).name: weights_by_name(layer) for layer in twin.layers}
+    for name, attributes in patterns.items():
+        for attribute, pattern in attributes.items():
+            kernel = trained[name][attribute]
+            kernel.assign(pattern.apply(tf.convert_to_tensor(kernel)))
+    for layer in prepared.layers:
+        for name, weight in weights_by_name(layer).items():
+            weight.assign(trained[layer.name][name])
