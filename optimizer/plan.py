@@ -122,12 +122,14 @@ class StudyPlan:
         model: the stage that imports the model.
         data: the stage that prepares the dataset.
         task: ``multiclass``, ``binary``, ``regression`` or ``reconstruction``.
+        from_logits: the model's output is not a probability yet.
         threads: processor threads for each stage.
     """
 
     model: Stage
     data: Stage
     task: str
+    from_logits: bool
     threads: int
 
     def variant(self, recipe: Recipe) -> VariantPlan:
@@ -162,7 +164,7 @@ class StudyPlan:
             model = self._train("cluster", "clustering:stage", "Cluster", params, model)
         if recipe.quantize.aware:
             params = {
-                "layers": _overrides(dump, "number_of_clusters", "quantize"),
+                "layers": _overrides(dump, "number_of_clusters"),
                 "keep_zeros": recipe.prune is not None,
                 "number_of_clusters": recipe.cluster and recipe.cluster.number_of_clusters,
                 **tune,
@@ -187,7 +189,6 @@ class StudyPlan:
             "Convert to TFLite",
             {
                 "quantize": quantize,
-                "layers": _overrides(dump, "quantize") if recipe.quantize.aware else {},
                 "seed": dump["seed"] if calibrates else 0,
             },
             {"model": model, **({"data": self.data} if calibrates else {})},
@@ -208,7 +209,7 @@ class StudyPlan:
             "evaluate",
             "optimizer.measure.accuracy:stage",
             "Measure accuracy",
-            {"task": self.task},
+            {"task": self.task, "from_logits": self.from_logits, "threads": self.threads},
             {**inputs, "baseline": baseline} if baseline else inputs,
             threads=self.threads,
         )

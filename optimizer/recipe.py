@@ -162,7 +162,6 @@ class LayerOverride(_Part):
 
     final_sparsity: Sparsity | None = None
     number_of_clusters: Annotated[int, Field(ge=2, le=1024)] | None = None
-    quantize: bool | None = None
 
 
 class Recipe(_Part):
@@ -178,12 +177,8 @@ class Recipe(_Part):
     @model_validator(mode="after")
     def _overrides_apply(self) -> Recipe:
         for name, override in self.layers.items():
-            for field, part, present in (
-                ("final_sparsity", "prune", self.prune is not None),
-                ("number_of_clusters", "cluster", self.cluster is not None),
-                ("quantize", "quantize.aware", self.quantize.aware),
-            ):
-                if getattr(override, field) is not None and not present:
+            for field, part in (("final_sparsity", "prune"), ("number_of_clusters", "cluster")):
+                if getattr(override, field) is not None and getattr(self, part) is None:
                     raise ValueError(
                         f"layers.{name}.{field} has nothing to override: this recipe has no {part}"
                     )

@@ -1,0 +1,1 @@
+"""Arrays people bring: read, checked against the model, split, described."""

@@ -58,7 +58,7 @@ def load_arrays(files: Files) -> Arrays:
     with np.load(io.BytesIO(files[ARRAYS_FILE]), allow_pickle=False) as file:
         return Arrays(
             x_train=file["x_train"].astype(np.float32, copy=False),
-            y_train=file["y_train"] if "y_train" in file else None,
+            y_train=file.get("y_train"),
             x_test=file["x_test"].astype(np.float32, copy=False),
-            y_test=file["y_test"] if "y_test" in file else None,
+            y_test=file.get("y_test"),
         )

@@ -47,7 +47,8 @@ def read_labels(parts: dict[str, np.ndarray]) -> Labels:
         InputError: not finite, of different shapes, or several classes per sample.
     """
     for name, part in parts.items():
-        bad = int(np.count_nonzero(~np.isfinite(part))) if part.dtype.kind == "f" else 0
+        with np.errstate(over="ignore"):  # a value beyond float32 becomes infinite: refused
+            bad = int(np.count_nonzero(~np.isfinite(part.astype(np.float32))))
         if bad:
             raise InputError(
                 f"{name} contains {bad} values that are NaN or infinite, of {part.size}. Remove "

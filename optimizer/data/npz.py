@@ -180,7 +180,7 @@ def _check_directory(data: bytes) -> None:
     if position < 0 or position + 22 > len(data):
         raise _damaged("its directory is missing, as in a truncated upload")
     _, members, directory_bytes = struct.unpack_from("<HHL", data, position + 8)
-    if _ZIP64_LOCATOR == data[max(0, position - 20) : position][:4]:
+    if data[max(0, position - 20) : position].startswith(_ZIP64_LOCATOR):
         raise InputError("This .npz is written as one of more than 4 GiB; the limit is 2 GiB.")
     if members > MAX_MEMBERS or directory_bytes > MAX_DIRECTORY_BYTES:
         raise InputError(
@@ -211,6 +211,11 @@ def _check_members(members: list[zipfile.ZipInfo]) -> None:
             raise InputError(
                 f"The array {member.filename!r} would unpack from {member.compress_size} to "
                 f"{member.file_size} bytes, which no real data does. Save it again."
+            )
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise InputError(
+                "This .npz is compressed in a way that NumPy does not write. Save the arrays with "
+                "np.savez_compressed."
             )
         if member.flag_bits & 0x1:
             raise InputError("This .npz is encrypted. Save it without a password.")

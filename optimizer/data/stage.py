@@ -45,9 +45,8 @@ def prepare_data(
     progress(0.1, "reading the arrays")
     raw = read_arrays(data)
     _check_sizes(raw)
-    labels = (
-        read_labels({k: v for k, v in raw.items() if k.startswith("y")}) if _has_y(raw) else None
-    )
+    targets = {key: array for key, array in raw.items() if key.startswith("y")}
+    labels = read_labels(targets) if targets else None
     progress(0.5, "splitting into train and test" if "x" in raw else "checking the samples")
     arrays, labels, split = _arranged(raw, labels, params)
     progress(0.7, "describing the data")
@@ -59,10 +58,6 @@ def prepare_data(
         "facts.json": json.dumps(_facts(arrays, labels, split, notes)).encode(),
         "preview.npz": _preview(arrays),
     }
-
-
-def _has_y(raw: Mapping[str, np.ndarray]) -> bool:
-    return any(key.startswith("y") for key in raw)
 
 
 def _check_sizes(raw: Mapping[str, np.ndarray]) -> None:

@@ -1,7 +1,16 @@
-"""``python -m optimizer.engine``: the engine as a process of its own.
+"""``python -m optimizer.engine``: the engine as a process of its own; ``… stop`` ends it.
 
 Stage processes import this module by name, so it imports nothing at its top.
 """
+
+
+def stop() -> int:
+    """End the engine of the store in ``FEATHERWEIGHT_HOME``."""
+    from optimizer.engine.client import stop_engine
+    from optimizer.store import Store
+
+    print("The engine has ended." if stop_engine(Store.open()) else "No engine was running.")
+    return 0
 
 
 def main() -> int:
@@ -14,7 +23,6 @@ def main() -> int:
     from optimizer.store import Store
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO")
-    logging.getLogger("distributed").setLevel("ERROR")
     stopping = False
 
     async def serve() -> None:
@@ -35,4 +43,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    import sys
+
+    raise SystemExit(stop() if sys.argv[1:] == ["stop"] else main())

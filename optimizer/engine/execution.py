@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from optimizer.data.check import outputs_are_logits
 from optimizer.engine.environment import describe_environment
 from optimizer.engine.pool import ProgressEvent
 from optimizer.engine.results import variant_results
@@ -27,10 +28,12 @@ def study_plan(store: Store, study_id: str, threads: int) -> StudyPlan:
     """What all variants of a study share."""
     study = store.get_study(study_id)
     model, data = store.get_model(study.model_id), store.get_dataset(study.dataset_id)
+    assert model.facts is not None, "a study is made of a model that was read"
     return StudyPlan(
         import_model(model.sha256, model.file_name),
         prepare_data(data.sha256, data.file_name, data.test_share, data.split_seed),
         study.task,
+        outputs_are_logits(model.facts),
         threads,
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -52,6 +53,7 @@ class Pool:
     async def start(self) -> None:
         """Start scheduler, worker and client on this event loop."""
         dask.config.set(_CONFIG)
+        logging.getLogger("distributed").setLevel("ERROR")  # it sets "info" when imported
         security = Security.temporary()
         loopback = {
             "protocol": "tls",
@@ -136,7 +138,8 @@ class Pool:
         if key not in self._held:
             files = await asyncio.to_thread(read)
             size = sum(len(content) for content in files.values())
-            future = await self._client.scatter(files, hash=False)
+            # In a list: scatter takes a dict for several values and their Dask keys.
+            (future,) = await self._client.scatter([files], hash=False)
             self._held[key] = (future, size)
             while len(self._held) > 1 and sum(s for _, s in self._held.values()) > _HELD_BYTES:
                 self._held.popitem(last=False)

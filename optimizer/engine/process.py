@@ -166,6 +166,7 @@ def _child(connection: Connection, call: StageCall, folder: str) -> None:
     os.setsid()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.chdir(folder)
+    tempfile.tempdir = os.environ["TMPDIR"] = folder
     log = os.open("log", os.O_WRONLY | os.O_CREAT, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)

@@ -1,0 +1,1 @@
+"""Numbers from a ``.tflite``: size, weights, accuracy, latency, memory."""

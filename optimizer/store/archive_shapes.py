@@ -73,7 +73,7 @@ class Manifest(_Strict):
     """The archive's table of contents."""
 
     format: Literal["featherweight-study"]
-    schema_version: Literal[1] = Field(alias="schema")
+    schema_version: Annotated[int, Field(alias="schema", ge=1, le=SCHEMA)]
     featherweight_version: Name
     members: dict[str, Member]
 

@@ -59,7 +59,8 @@ class Artifacts:
         Raises:
             StoreError: the result or the file is missing, or its content was changed.
         """
-        listed = self.listing(key).get(_checked_name(file))
+        _checked_name(file)
+        listed = self.listing(key).get(file)
         if listed is None:
             raise StoreError(f"The stored result {key[:12]} has no file {file!r}.")
         data = self._content(key, file)

@@ -29,7 +29,7 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     """Convert a model to TFLite in the recipe's quantization mode, and run it once.
 
     Args:
-        params: ``quantize``, ``layers`` and ``seed`` as in a recipe.
+        params: ``quantize`` and ``seed`` as in a recipe.
         inputs: ``model`` with ``model.keras`` (and ``ranges.npz`` after QAT); ``data`` with
             ``arrays.npz`` where the mode needs a representative dataset.
         progress: told before each step.
@@ -45,7 +45,7 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     quantize = params["quantize"]
     progress(0.0, "building the model")
     if quantize["aware"]:
-        model = restore(inputs["model"], params["layers"])
+        model = restore(inputs["model"])
     else:
         model = load_flat(inputs["model"]["model.keras"])
     samples = None
@@ -59,9 +59,14 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     _run_once(tflite)
     return {
         "model.tflite": tflite,
-        "layers.json": json.dumps(describe(tflite)).encode(),
+        "layers.json": json.dumps(describe(tflite, _layer_names(model))).encode(),
         "conversion.json": json.dumps({"notes": notes}).encode(),
     }
+
+
+def _layer_names(model: Any) -> list[str]:
+    """The names a person knows: a QAT wrapper's layer counts, not the wrapper."""
+    return [getattr(layer, "layer", layer).name for layer in model.layers]
 
 
 def representative_samples(x_train: np.ndarray, count: int, seed: int) -> np.ndarray:

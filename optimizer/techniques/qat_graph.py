@@ -53,20 +53,17 @@ def prepare(model: Any) -> Any:
     return _fuse_relu(_fold_batch_normalization(_split_separable(model)))
 
 
-def quantized_twin(
-    model: Any, patterns: Mapping[str, Mapping[str, Pattern]], skipped: set[str]
-) -> Any:
+def quantized_twin(model: Any, patterns: Mapping[str, Mapping[str, Pattern]]) -> Any:
     """A fake-quantized copy of a prepared model, with copied weights.
 
     Args:
         model: what :func:`prepare` returned.
         patterns: layer name → weight attribute → pattern to preserve.
-        skipped: names of layers to leave in float.
 
     Returns:
         A tf_keras model. Its variables do not depend on ``patterns``.
     """
-    chosen = {name for name, why in quantizable(model).items() if why is None} - skipped
+    chosen = {name for name, why in quantizable(model).items() if why is None}
     defaults = registry.Default8BitQuantizeRegistry()
     wrappers: dict[str, Any] = {}
     boundaries: dict[str, Any] = {}

@@ -15,7 +15,6 @@ import tensorflow as tf
 import tf_keras as keras
 
 from optimizer.data.arrays import Arrays, load_arrays
-from optimizer.errors import InputError
 from optimizer.models.flat import load_flat, save_flat
 from optimizer.stage import Files, Progress
 from optimizer.techniques.graph import rebuild
@@ -43,11 +42,9 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     make_deterministic(params["seed"])
     model = load_flat(inputs["model"]["model.keras"])
     arrays = load_arrays(inputs["data"])
-    _check_overrides(model, params["layers"])
     prepared = prepare(model)
-    skipped = skipped_layers(params["layers"])
     patterns = _patterns(prepared, params)
-    twin = quantized_twin(prepared, patterns, skipped)
+    twin = quantized_twin(prepared, patterns)
     _calibrate(prepared, twin, arrays)
     losses = fit(
         twin,
@@ -67,27 +64,12 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     }
 
 
-def restore(files: Files, overrides: Mapping[str, Any]) -> Any:
+def restore(files: Files) -> Any:
     """The fake-quantized model that :func:`stage` trained, ready to convert."""
-    twin = quantized_twin(load_flat(files["model.keras"]), {}, skipped_layers(overrides))
+    twin = quantized_twin(load_flat(files["model.keras"]), {})
     with np.load(io.BytesIO(files["ranges.npz"]), allow_pickle=False) as weights:
         twin.set_weights([weights[f"w{index}"] for index in range(len(weights.files))])
     return twin
-
-
-def skipped_layers(overrides: Mapping[str, Any]) -> set[str]:
-    """The layers that a recipe's overrides leave in float."""
-    return {name for name, override in overrides.items() if override["quantize"] is False}
-
-
-def _check_overrides(model: Any, overrides: Mapping[str, Any]) -> None:
-    names = {layer.name for layer in model.layers}
-    for name in skipped_layers(overrides):
-        if name not in names:
-            raise InputError(
-                f"The recipe leaves the layer {name!r} in float, and the model has no such layer. "
-                f"It has: {', '.join(sorted(names))}."
-            )
 
 
 def _patterns(model: Any, params: Mapping[str, Any]) -> dict[str, dict[str, Pattern]]:

@@ -1,0 +1,68 @@
+"""The frame of the workbench: page configuration, navigation, and the side bar."""
+
+import streamlit as st
+
+from pages.parts.sidebar import draw_sidebar
+
+st.set_page_config(page_title="Featherweight", page_icon=":material/compress:", layout="wide")
+
+page = st.navigation(
+    {
+        "Start": [
+            st.Page(
+                "pages/start/studies.py",
+                title="Studies",
+                icon=":material/folder_open:",
+                url_path="studies",
+            ),
+            st.Page(
+                "pages/start/new_study.py",
+                title="New study",
+                icon=":material/add_circle:",
+                url_path="new",
+            ),
+        ],
+        "Study": [
+            st.Page(
+                "pages/study/compare.py",
+                title="Compare",
+                icon=":material/scatter_plot:",
+                url_path="compare",
+                default=True,
+            ),
+            st.Page(
+                "pages/study/optimize.py",
+                title="Optimize",
+                icon=":material/tune:",
+                url_path="optimize",
+            ),
+            st.Page(
+                "pages/study/variant.py",
+                title="Variant",
+                icon=":material/layers:",
+                url_path="variant",
+            ),
+            st.Page(
+                "pages/study/model.py",
+                title="Model",
+                icon=":material/account_tree:",
+                url_path="model",
+            ),
+            st.Page(
+                "pages/study/data.py",
+                title="Data",
+                icon=":material/dataset:",
+                url_path="data",
+            ),
+            st.Page(
+                "pages/study/runs.py",
+                title="Runs",
+                icon=":material/pending_actions:",
+                url_path="runs",
+            ),
+        ],
+    },
+    expanded=True,
+)
+draw_sidebar()
+page.run()

@@ -1,0 +1,78 @@
+"""The command line: ``python -m optimizer inspect|run|benchmark …``.
+
+Stage processes import this module by name, so it imports nothing heavy at its top.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; the exit code is 0, 1 if a variant failed, or 2 for bad input."""
+    options = _parser().parse_args(arguments)
+    from optimizer import commands
+    from optimizer.errors import FeatherweightError, InputError
+
+    try:
+        if options.command == "inspect":
+            return commands.inspect(options.model, as_json=options.json)
+        if options.command == "benchmark":
+            return commands.benchmark(options.files, as_json=options.json)
+        return commands.run(
+            options.model,
+            options.data,
+            options.recipe,
+            options.out,
+            as_json=options.json,
+            use_cache=not options.no_cache,
+        )
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except FeatherweightError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m optimizer",
+        description="Make a Keras model small and fast, and measure what that costs.",
+        epilog="Exit code: 0 done, 1 a variant failed, 2 bad input.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    inspect = commands.add_parser("inspect", help="show what a model is and what can act on it")
+    inspect.add_argument("model", metavar="MODEL", help="a .keras or .h5 file, or a sample's name")
+    _add_json(inspect)
+
+    run = commands.add_parser("run", help="run one recipe and write its files")
+    run.add_argument("model", metavar="MODEL", help="a .keras or .h5 file, or a sample's name")
+    run.add_argument("--data", required=True, help="an .npz file, or a sample dataset's name")
+    run.add_argument("--recipe", required=True, type=Path, help="a recipe.json")
+    run.add_argument("--out", required=True, type=Path, help="folder for the results")
+    run.add_argument(
+        "--no-cache", action="store_true", help="repeat every stage, in a store of its own"
+    )
+    _add_json(run)
+
+    benchmark = commands.add_parser(
+        "benchmark", help="measure .tflite files against the first, in alternating rounds"
+    )
+    benchmark.add_argument("files", metavar="FILE.tflite", nargs="+", type=Path)
+    _add_json(benchmark)
+    return parser
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON on standard output")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,21 @@
+"""The finished sample study that a new workbench opens with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from optimizer.samples import SAMPLE_FOLDER
+from optimizer.store import Store
+from optimizer.store.archive import import_study
+
+STUDY_FILE: Path = SAMPLE_FOLDER / "digits_cnn.study.zip"
+_MARKER = "sample-study-imported"
+
+
+def ensure_sample_study(store: Store) -> None:
+    """Import the bundled study the first time a store is opened; a deleted one stays deleted."""
+    marker = store.home / _MARKER
+    if marker.exists() or not STUDY_FILE.exists():
+        return
+    import_study(store, STUDY_FILE, origin="sample")
+    marker.touch()

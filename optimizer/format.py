@@ -1,0 +1,75 @@
+"""Numbers as a person reads them, each with its unit."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def format_bytes(size_bytes: float) -> str:
+    """Bytes in decimal units, as download sizes are given: ``227.8 kB``, ``1.58 MB``."""
+    value = float(size_bytes)
+    for unit in ("B", "kB", "MB"):
+        if abs(value) < 1000:
+            digits = 0 if unit == "B" else 1 if abs(value) >= 10 else 2
+            return f"{value:.{digits}f} {unit}"
+        value /= 1000
+    return f"{value:.2f} GB"
+
+
+def format_ms(milliseconds: float) -> str:
+    """A latency with three significant digits: ``0.0452 ms``, ``12.3 ms``, or in s from 10 s."""
+    if milliseconds >= 10_000:
+        return f"{milliseconds / 1000:.1f} s"
+    return f"{float(f'{milliseconds:.3g}'):g} ms"
+
+
+def format_seconds(seconds: float) -> str:
+    """A duration: ``0.4 s``, ``12 s``, ``3 min 20 s``, ``1 h 05 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def format_times(ratio: float) -> str:
+    """How many times: ``13.4×``; two digits below 10."""
+    return f"{ratio:.2f}×" if ratio < 10 else f"{ratio:.1f}×"
+
+
+def format_points(difference: float) -> str:
+    """A difference of shares in percentage points, with its sign: ``−0.5 points``."""
+    points = 100 * difference
+    sign = "+" if points > 0 else "−" if points < 0 else "±"
+    return f"{sign}{abs(points):.2f} points"
+
+
+def format_metric(name: str, value: float) -> str:
+    """Accuracy as a percentage, errors with four significant digits."""
+    return f"{100 * value:.2f} %" if name == "accuracy" else f"{value:.4g}"
+
+
+def format_when(iso_time: str) -> str:
+    """How long ago a UTC ISO 8601 time was, or its date when longer than a week."""
+    moment = datetime.fromisoformat(iso_time)
+    seconds = (datetime.now(UTC) - moment).total_seconds()
+    if seconds < 60:
+        return "just now"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f} min ago"
+    if seconds < 86_400:
+        return f"{seconds // 3600:.0f} h ago"
+    if seconds < 7 * 86_400:
+        return f"{seconds // 86_400:.0f} d ago"
+    return f"{moment:%Y-%m-%d}"
+
+
+METRIC_TITLES = {
+    "accuracy": "Accuracy",
+    "mae": "Mean absolute error",
+    "mse": "Mean squared error",
+}
+"""Metric name → what the screen calls it."""

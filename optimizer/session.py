@@ -1,0 +1,129 @@
+"""Doing work to its end without a browser: through a live engine, or one of our own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from optimizer.data.check import check_data, propose_task
+from optimizer.errors import InputError, StageError
+from optimizer.recipe import Recipe
+from optimizer.store import Store
+from optimizer.store.records import FINISHED, Dataset, Model, Run, Study, Variant
+
+Report = Callable[[str], None]
+_POLL_SECONDS = 0.2
+
+
+def complete(store: Store, runs: Sequence[Run], report: Report) -> list[Run]:
+    """Wait until runs are finished; an engine lives in this process if none is alive.
+
+    Args:
+        store: where the runs are queued.
+        runs: the runs to wait for.
+        report: told in a line whenever a stage begins or ends.
+
+    Returns:
+        The runs as they ended.
+    """
+    watch = _Watch(store, runs, report)
+    while not watch.finished():
+        # Imported here: a process that only reads the store should not load the scheduler.
+        from optimizer.engine.service import Engine, EngineRunningError
+
+        try:
+            asyncio.run(Engine(store).serve(finished=watch.finished))
+        except EngineRunningError:
+            time.sleep(_POLL_SECONDS)
+    return [store.get_run(run.id) for run in runs]
+
+
+def bring(
+    store: Store, model: tuple[str, bytes], data: tuple[str, bytes] | None, report: Report
+) -> tuple[Model, Dataset | None]:
+    """Put a model file and a data file into the store and read both.
+
+    Args:
+        store: where they go.
+        model: file name and content.
+        data: file name and content, or ``None``.
+        report: see :func:`complete`.
+
+    Raises:
+        InputError: one of them was refused.
+    """
+    added = store.add_model(*model)
+    runs = [store.queue_run("import_model", f"Read {model[0]}", model_id=added.id)]
+    dataset = None
+    if data is not None:
+        dataset = store.add_dataset(*data)
+        title = f"Read {data[0]}"
+        runs.append(store.queue_run("prepare_data", title, dataset_id=dataset.id))
+    for run in complete(store, runs, report):
+        if run.state != "done":
+            raise InputError(run.error or f"{run.title}: {run.state}.")
+    return store.get_model(added.id), dataset and store.get_dataset(dataset.id)
+
+
+def open_study(
+    store: Store, model: Model, dataset: Dataset, report: Report, name: str | None = None
+) -> Study:
+    """The study of a model and a dataset, made when there is none yet.
+
+    Raises:
+        InputError: the data do not fit the model; both sides' values are named.
+    """
+    assert model.facts is not None
+    assert dataset.facts is not None
+    findings = check_data(model.facts, dataset.facts)
+    errors = [finding.message for finding in findings if finding.severity == "error"]
+    if errors:
+        raise InputError(" ".join(errors))
+    for finding in findings:
+        report(f"Warning: {finding.message}")
+    task = propose_task(model.facts, dataset.facts)
+    for study in store.list_studies():
+        if (study.model_id, study.dataset_id, study.task) == (model.id, dataset.id, task):
+            return study
+    return store.create_study(name or f"{model.name} on {dataset.name}", model.id, dataset.id, task)
+
+
+def run_recipes(
+    store: Store, study: Study, recipes: Sequence[Recipe], report: Report
+) -> list[Variant]:
+    """Bring recipes to their end in a study, with its baseline.
+
+    Returns:
+        The baseline and one variant per recipe, done or failed.
+
+    Raises:
+        StageError: the run was cancelled before its end.
+    """
+    variants = store.add_variants(study.id, [Recipe(), *recipes])
+    ids = [variant.id for variant in variants]
+    title = ", ".join(recipe.name for recipe in recipes) or "Baseline"
+    run = store.queue_run("variants", title, study_id=study.id, variant_ids=ids)
+    ended = complete(store, [run], report)[0]
+    if ended.state == "cancelled":
+        raise StageError("The run was cancelled.")
+    return [store.get_variant(variant_id) for variant_id in ids]
+
+
+class _Watch:
+    """Says when runs are finished, and reports their stages on the way."""
+
+    def __init__(self, store: Store, runs: Sequence[Run], report: Report) -> None:
+        self._store, self._runs, self._report = store, runs, report
+        self._said: set[tuple[str, str]] = set()
+
+    def finished(self) -> bool:
+        for run in self._runs:
+            for stage in self._store.list_stages(run.id):
+                said = (stage.key, stage.state)
+                if stage.state != "waiting" and said not in self._said:
+                    self._said.add(said)
+                    seconds = f" in {stage.seconds:.1f} s" if stage.seconds else ""
+                    how = "ready already" if stage.cached else stage.state + seconds
+                    self._report(f"{stage.label}: {how}")
+        return all(self._store.get_run(run.id).state in FINISHED for run in self._runs)

@@ -1,0 +1,95 @@
+"""What every page starts from: the store, the study that is open, links between pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from optimizer.bundled import ensure_sample_study
+from optimizer.errors import InputError
+from optimizer.store import Store
+from optimizer.store.records import Study, Variant
+
+COMPARE = "pages/study/compare.py"
+OPTIMIZE = "pages/study/optimize.py"
+VARIANT = "pages/study/variant.py"
+MODEL = "pages/study/model.py"
+RUNS = "pages/study/runs.py"
+STUDIES = "pages/start/studies.py"
+NEW_STUDY = "pages/start/new_study.py"
+
+_STUDY = "study"
+_VARIANT = "variant"
+
+
+@st.cache_resource
+def store() -> Store:
+    """The store, opened once per server; it has the bundled sample study from the first start."""
+    opened = Store.open()
+    ensure_sample_study(opened)
+    return opened
+
+
+def remembered_study_id() -> str | None:
+    """The study in the address, else the one this session had open, else the newest."""
+    asked = st.query_params.get(_STUDY)
+    if asked:
+        st.session_state[_STUDY] = asked
+    return st.session_state.get(_STUDY)
+
+
+def current_study() -> Study:
+    """The open study; ends the page with what to do when there is none."""
+    study_id = remembered_study_id()
+    if study_id is None:
+        studies = store().list_studies()
+        if not studies:
+            st.info(
+                "There is no study yet. A study is one model, one dataset and all the variants "
+                "tried on them.",
+                icon=":material/info:",
+            )
+            st.page_link(NEW_STUDY, label="Make the first study", icon=":material/add_circle:")
+            st.stop()
+        study_id = studies[0].id
+    try:
+        study = store().get_study(study_id)
+    except InputError:
+        st.session_state.pop(_STUDY, None)
+        st.error(
+            f"The address names the study {study_id!r}, which is not in this workbench. It may "
+            "have been deleted, or the link may come from another machine.",
+            title="No such study",
+        )
+        st.page_link(STUDIES, label="See the studies that are here", icon=":material/folder_open:")
+        st.stop()
+    remember_study(study.id)
+    return study
+
+
+def remember_study(study_id: str) -> None:
+    """Make a study the open one, in this session and in the address."""
+    st.session_state[_STUDY] = study_id
+    if st.query_params.get(_STUDY) != study_id:
+        st.query_params[_STUDY] = study_id
+
+
+def chosen_variant_id(study: Study) -> str | None:
+    """The variant in the address, else the one this session chose last in this study."""
+    asked = st.query_params.get(_VARIANT)
+    if asked:
+        st.session_state[f"{_VARIANT}:{study.id}"] = asked
+    return st.session_state.get(f"{_VARIANT}:{study.id}")
+
+
+def choose_variant(variant: Variant) -> None:
+    """Make a variant the chosen one of its study, in this session and in the address."""
+    st.session_state[f"{_VARIANT}:{variant.study_id}"] = variant.id
+    if st.query_params.get(_VARIANT) != variant.id:
+        st.query_params[_VARIANT] = variant.id
+
+
+def study_link(study: Study, **more: str) -> dict[str, Any]:
+    """Query parameters that reopen a study."""
+    return {_STUDY: study.id, **more}

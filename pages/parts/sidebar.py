@@ -1,0 +1,84 @@
+"""The side bar: which study is open, and how the engine is."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from optimizer.engine.client import ensure_engine
+from optimizer.store.records import ACTIVE
+from pages.parts import context
+
+
+def draw_sidebar() -> None:
+    """Draw the study picker and the engine's state."""
+    with st.sidebar:
+        st.markdown("### :material/compress: Featherweight")
+        _study_picker()
+        _engine()
+
+
+def _study_picker() -> None:
+    studies = {study.id: study for study in context.store().list_studies()}
+    if not studies:
+        return
+    current = context.remembered_study_id()
+    ids = list(studies)
+    if current not in studies:
+        st.selectbox(
+            "Open study",
+            ids,
+            index=None,
+            format_func=lambda study_id: studies[study_id].name,
+            key="study_picker_none",
+            placeholder="Choose a study",
+            help="All study pages show this study.",
+            on_change=_open_from("study_picker_none"),
+        )
+        return
+    st.session_state["study_picker"] = current
+    st.selectbox(
+        "Open study",
+        ids,
+        format_func=lambda study_id: studies[study_id].name,
+        key="study_picker",
+        help="All study pages show this study.",
+        on_change=_open_from("study_picker"),
+    )
+
+
+def _open_from(key: str):
+    def opened() -> None:
+        chosen = st.session_state.get(key)
+        if chosen:
+            st.query_params.clear()
+            context.remember_study(chosen)
+
+    return opened
+
+
+@st.fragment(run_every=2.0)
+def _engine() -> None:
+    status = ensure_engine(context.store())
+    running = context.store().list_runs(states=ACTIVE)
+    label, color, icon, text = {
+        "ready": ("Engine ready", "green", "check_circle", ""),
+        "warming": (
+            "Engine warming up",
+            "orange",
+            "hourglass_top",
+            "TensorFlow is loading; about 15 s.",
+        ),
+        "starting": ("Engine starting", "orange", "hourglass_top", "About 15 s."),
+        "stopping": ("Engine stopping", "orange", "hourglass_bottom", ""),
+        "failed": ("Engine did not start", "red", "error", "It is tried again in a few seconds."),
+        "off": ("Engine off", "gray", "pause_circle", "FEATHERWEIGHT_NO_ENGINE is set."),
+    }[status.status]
+    if running:
+        waiting = sum(run.state == "queued" for run in running)
+        text = f"{len(running) - waiting} running, {waiting} queued"
+    st.badge(label, icon=f":material/{icon}:", color=color, help=status.detail or None)
+    if text:
+        st.caption(text)
+    if status.status == "failed" and status.detail:
+        with st.expander("Engine log"):
+            st.code(status.detail, language=None)

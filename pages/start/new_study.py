@@ -1,0 +1,253 @@
+"""A new study: a model, a dataset, whether they fit, and what the task is."""
+
+import streamlit as st
+
+from optimizer import samples
+from optimizer.data.check import check_data, propose_task
+from optimizer.data.npz import inspect_upload as inspect_data
+from optimizer.errors import InputError
+from optimizer.format import format_bytes
+from optimizer.models.inspect import inspect_upload as inspect_model
+from optimizer.recipe import BASELINE
+from optimizer.store.records import ACTIVE, Dataset, Model, Run
+from pages.parts import context
+from pages.parts.runs import live_runs, run_card
+
+_DRAFT = "new_study_draft"
+_TASKS = {
+    "multiclass": "Classification, one of several classes",
+    "binary": "Classification, yes or no",
+    "regression": "Regression, real numbers",
+    "reconstruction": "Reconstruction of the input (autoencoder)",
+}
+
+
+def draw() -> None:
+    """Draw the page."""
+    st.title("New study")
+    st.markdown(
+        "A study is one model, one dataset, and every variant you try on them. Nothing leaves "
+        "this machine."
+    )
+    model_column, data_column = st.columns(2, gap="large")
+    with model_column:
+        model_file = _choose_model()
+    with data_column:
+        data_file = _choose_data()
+    if st.button(
+        "Read and check",
+        type="primary",
+        icon=":material/fact_check:",
+        disabled=model_file is None or data_file is None,
+        help="Reads both files in a process of their own and checks that they fit. Seconds.",
+    ):
+        assert model_file is not None
+        assert data_file is not None
+        _read(model_file, data_file)
+    draft = st.session_state.get(_DRAFT)
+    if draft:
+        st.divider()
+        _continue(draft)
+
+
+def _choose_model() -> tuple[str, bytes] | None:
+    st.subheader("1. Model")
+    source = st.segmented_control(
+        "Where the model comes from",
+        ["Bundled sample", "Upload"],
+        default="Bundled sample",
+        required=True,
+        key="model_source",
+        label_visibility="collapsed",
+    )
+    if source == "Bundled sample":
+        name = st.selectbox(
+            "Sample model",
+            list(samples.MODELS),
+            format_func=lambda name: samples.MODELS[name].title,
+            key="sample_model",
+            help="Small models that were trained for real; each takes seconds to optimize.",
+        )
+        st.caption(samples.MODELS[name].description)
+        return samples.MODELS[name].path.name, samples.load_sample_model(name)
+    upload = st.file_uploader(
+        "Keras model",
+        key="model_upload",
+        help="A whole model saved as .keras (Keras 2 or 3) or .h5: Sequential or functional, "
+        "with built-in layers. At most 200 MB. Code in a file is never run.",
+    )
+    if upload is None:
+        st.caption("A `.keras` or `.h5` file with architecture and weights.")
+        return None
+    data = upload.getvalue()
+    try:
+        found = inspect_model(data, upload.name)
+    except InputError as error:
+        st.error(str(error), title="This model cannot be used")
+        return None
+    st.success(f"{found.format}, {format_bytes(found.size_bytes)}", icon=":material/check:")
+    return upload.name, data
+
+
+def _choose_data() -> tuple[str, bytes, float, int] | None:
+    st.subheader("2. Data")
+    source = st.segmented_control(
+        "Where the data come from",
+        ["Bundled sample", "Upload"],
+        default="Bundled sample",
+        required=True,
+        key="data_source",
+        label_visibility="collapsed",
+    )
+    if source == "Bundled sample":
+        fitting = samples.MODELS[st.session_state.get("sample_model") or next(iter(samples.MODELS))]
+        names = list(samples.DATASETS)
+        name = st.selectbox(
+            "Sample dataset",
+            names,
+            index=names.index(fitting.dataset) if fitting.dataset in names else 0,
+            format_func=lambda name: samples.DATASETS[name].title,
+            help="Real public data, bundled with scikit-learn.",
+        )
+        st.caption(samples.DATASETS[name].description)
+        path = samples.DATASETS[name].path
+        return path.name, path.read_bytes(), 0.2, 0
+    upload = st.file_uploader(
+        "Data",
+        key="data_upload",
+        help="An .npz with x_train, y_train, x_test and y_test, or with x and y, which are then "
+        "split. Labels as class indices or one-hot. At most 200 MB.",
+    )
+    if upload is None:
+        st.caption(
+            "An `.npz` with `x_train, y_train, x_test, y_test`, or with `x, y`. In Python: "
+            "`np.savez('data.npz', x=x, y=y)`."
+        )
+        return None
+    data = upload.getvalue()
+    try:
+        summary = inspect_data(data, upload.name)
+    except InputError as error:
+        st.error(str(error), title="These data cannot be used")
+        return None
+    arrays = ", ".join(f"{array.name} {tuple(array.shape)}" for array in summary.arrays)
+    st.success(arrays, icon=":material/check:")
+    if summary.has_test:
+        return upload.name, data, 0.2, 0
+    share = st.slider(
+        "Test share (%)",
+        5,
+        50,
+        20,
+        step=5,
+        help="How much of the data is held out to measure accuracy on. 20 % is usual; the fewer "
+        "samples are held out, the wider the accuracy's interval.",
+    )
+    seed = st.number_input(
+        "Split seed", 0, 2**31 - 1, 0, help="The same seed gives the same split."
+    )
+    return upload.name, data, share / 100, int(seed)
+
+
+def _read(model_file: tuple[str, bytes], data_file: tuple[str, bytes, float, int]) -> None:
+    store = context.store()
+    name, data, share, seed = data_file
+    model = store.add_model(*model_file)
+    dataset = store.add_dataset(name, data, test_share=share, split_seed=seed)
+    runs = [
+        store.queue_run("import_model", f"Read {model.file_name}", model_id=model.id),
+        store.queue_run("prepare_data", f"Read {dataset.file_name}", dataset_id=dataset.id),
+    ]
+    st.session_state[_DRAFT] = {
+        "model": model.id,
+        "dataset": dataset.id,
+        "runs": [run.id for run in runs],
+    }
+
+
+def _continue(draft: dict) -> None:
+    store = context.store()
+    try:
+        runs = [store.get_run(run_id) for run_id in draft["runs"]]
+        model, dataset = store.get_model(draft["model"]), store.get_dataset(draft["dataset"])
+    except InputError:
+        del st.session_state[_DRAFT]
+        st.rerun()
+    if any(run.state in ACTIVE for run in runs):
+        live_runs(tuple(run.id for run in runs))
+        return
+    if not _all_done(runs):
+        return
+    _fit(model, dataset)
+
+
+def _all_done(runs: list[Run]) -> bool:
+    for run in runs:
+        if run.state != "done":
+            run_card(run)
+    return all(run.state == "done" for run in runs)
+
+
+def _fit(model: Model, dataset: Dataset) -> None:
+    assert model.facts is not None
+    assert dataset.facts is not None
+    st.subheader("3. Do they fit?")
+    _summary(model, dataset)
+    findings = check_data(model.facts, dataset.facts)
+    for finding in findings:
+        (st.error if finding.severity == "error" else st.warning)(finding.message)
+    if any(finding.severity == "error" for finding in findings):
+        return
+    proposed = propose_task(model.facts, dataset.facts)
+    st.success("The data fit the model.", icon=":material/check_circle:")
+    name, task = st.columns(2)
+    study_name = name.text_input(
+        "Study name", f"{model.name} on {dataset.name}", max_chars=120, help="You can rename it."
+    )
+    tasks = list(_TASKS)
+    chosen = task.selectbox(
+        "Task",
+        tasks,
+        index=tasks.index(proposed),
+        format_func=_TASKS.__getitem__,
+        help="Decides the loss for fine-tuning and what is measured. Proposed from the model's "
+        "output and the labels.",
+    )
+    if st.button(
+        "Create study and measure the baseline",
+        type="primary",
+        icon=":material/rocket_launch:",
+        help="Converts the model to float32 TFLite with nothing done to it, and measures that.",
+    ):
+        _create(study_name, model, dataset, chosen)
+
+
+def _summary(model: Model, dataset: Dataset) -> None:
+    facts, data = model.facts or {}, dataset.facts or {}
+    columns = st.columns(4)
+    columns[0].metric("Parameters", f"{facts['parameters']:,}", border=True)
+    columns[1].metric(
+        "Largest output difference",
+        f"{facts['verification']['max_abs_difference']:.1e}",
+        border=True,
+        help="Between the uploaded model and its conversion to TensorFlow's Keras 2, over "
+        f"{facts['verification']['samples']} random inputs.",
+    )
+    columns[2].metric("Training samples", f"{data['train']:,}", border=True)
+    columns[3].metric("Test samples", f"{data['test']:,}", border=True)
+
+
+def _create(name: str, model: Model, dataset: Dataset, task: str) -> None:
+    store = context.store()
+    try:
+        study = store.create_study(name, model.id, dataset.id, task)
+    except InputError as error:
+        st.error(str(error))
+        return
+    baseline = store.add_variant(study.id, BASELINE)
+    store.queue_run("variants", "Baseline", study_id=study.id, variant_ids=[baseline.id])
+    del st.session_state[_DRAFT]
+    st.switch_page(context.COMPARE, query_params=context.study_link(study))
+
+
+draw()

@@ -1,0 +1,105 @@
+"""The study's data: a look at samples, class balance, and how it was split."""
+
+import io
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from optimizer.charts.bars import class_balance_figure
+from optimizer.charts.style import CONFIG
+from optimizer.errors import FeatherweightError
+from optimizer.store.records import Dataset
+from pages.parts import context
+
+_KINDS = {
+    "class_index": "class indices",
+    "one_hot": "one-hot vectors (used as class indices)",
+    "binary": "0 and 1",
+    "real": "real numbers",
+    "none": "none",
+}
+
+
+def draw() -> None:
+    """Draw the page."""
+    study = context.current_study()
+    dataset = context.store().get_dataset(study.dataset_id)
+    st.title("Data")
+    facts = dataset.facts
+    if facts is None:
+        st.info("The data have not been read yet. Open “New study” to read them.")
+        return
+    shape = " × ".join(map(str, facts["x_shape"])) or "one number"
+    st.markdown(f"**{dataset.file_name}** · each sample {shape}, {facts['x_dtype']}")
+    columns = st.columns(4)
+    columns[0].metric("Training samples", f"{facts['train']:,}", border=True)
+    columns[1].metric("Test samples", f"{facts['test']:,}", border=True)
+    columns[2].metric("Classes", facts["classes"] or "–", border=True)
+    columns[3].metric(
+        "Range of x",
+        f"{facts['x_min']:.3g} to {facts['x_max']:.3g}",
+        border=True,
+        help=f"Mean {facts['x_mean']:.3g}, standard deviation {facts['x_std']:.3g}",
+    )
+    _split(facts)
+    if facts["class_counts"]:
+        st.subheader("Class balance")
+        counts = facts["class_counts"]
+        st.plotly_chart(
+            class_balance_figure(counts["train"], counts["test"]),
+            config=CONFIG,
+            key="class_balance",
+            alt="Samples per class in the training and the test set",
+        )
+    st.subheader("A few test samples")
+    _preview(dataset)
+
+
+def _split(facts: dict[str, Any]) -> None:
+    split = facts["split"]
+    if split is None:
+        st.caption("Training and test set are as they were in the file.")
+    else:
+        how = "stratified by class, " if split["stratified"] else ""
+        st.caption(
+            f"Split here: {100 * split['test_share']:.0f} % held out, {how}seed {split['seed']}."
+        )
+    st.caption(f"Labels: {_KINDS[facts['y_kind']]}.")
+    for note in facts["notes"]:
+        st.caption(f":material/info: {note}")
+
+
+def _preview(dataset: Dataset) -> None:
+    try:
+        content = context.store().artifacts.read(str(dataset.facts_key), "preview.npz")
+    except FeatherweightError as error:
+        st.info(str(error))
+        return
+    with np.load(io.BytesIO(content), allow_pickle=False) as preview:
+        x = preview["x"]
+        y = preview["y"] if "y" in preview else None
+    if x.ndim in (3, 4) and min(x.shape[1:3]) >= 4 and (x.ndim == 3 or x.shape[3] in (1, 3)):
+        _images(x, y)
+        return
+    table = pd.DataFrame(x.reshape(len(x), -1)[:, :50])
+    table.columns = [f"x{index}" for index in range(table.shape[1])]
+    if y is not None:
+        table.insert(0, "label", y.reshape(len(y), -1)[:, 0])
+    st.dataframe(table, hide_index=True, alt="The first test samples as a table")
+
+
+def _images(x: np.ndarray, y: np.ndarray | None) -> None:
+    low, high = float(x.min()), float(x.max())
+    scaled = ((x - low) / ((high - low) or 1.0) * 255).astype("uint8")
+    factor = max(1, 64 // scaled.shape[1])
+    large = scaled.repeat(factor, axis=1).repeat(factor, axis=2)
+    images = [
+        image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image for image in large
+    ]
+    captions = [str(label) for label in y.reshape(-1)] if y is not None else None
+    st.image(images[:24], caption=captions[:24] if captions else None, width=72)
+
+
+draw()

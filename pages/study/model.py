@@ -1,0 +1,107 @@
+"""The study's model: what it is, layer by layer, and what can act on it."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from optimizer.format import format_bytes
+from pages.parts import context
+
+_TECHNIQUES = {"prune": "Prune", "cluster": "Cluster", "quantize_aware": "QAT"}
+
+
+def draw() -> None:
+    """Draw the page."""
+    study = context.current_study()
+    model = context.store().get_model(study.model_id)
+    st.title("Model")
+    facts = model.facts
+    if facts is None:
+        st.info("The model has not been read yet. Open “New study” to read it.")
+        return
+    st.markdown(f"**{model.file_name}** · {facts['source_format']}")
+    columns = st.columns(4)
+    columns[0].metric("Parameters", f"{facts['parameters']:,}", border=True)
+    columns[1].metric("Parameters as float32", format_bytes(facts["parameter_bytes"]), border=True)
+    columns[2].metric("Uploaded file", format_bytes(model.size_bytes), border=True)
+    columns[3].metric("Layers", len(facts["layers"]), border=True)
+    _ends(facts)
+    _verification(facts)
+    st.subheader("Layers, and what can act on them")
+    _layer_table(facts["layers"])
+
+
+def _ends(facts: dict[str, Any]) -> None:
+    rows = [
+        {
+            "": kind,
+            "Name": end["name"],
+            "Shape": " × ".join("batch" if d is None else str(d) for d in end["shape"]),
+            "Dtype": end["dtype"],
+        }
+        for kind, ends in (("Input", facts["inputs"]), ("Output", facts["outputs"]))
+        for end in ends
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Inputs and outputs of the model")
+
+
+def _verification(facts: dict[str, Any]) -> None:
+    found = facts["verification"]
+    st.success(
+        f"Brought to TensorFlow's Keras 2, as the optimization toolkit needs. On "
+        f"{found['samples']} random inputs its outputs differ from the uploaded model's by at most "
+        f"{found['max_abs_difference']:.1e} (relative {found['max_relative_difference']:.1e}; more "
+        f"than {found['tolerance']:.0e} would have been refused).",
+        icon=":material/verified:",
+    )
+    for note in facts["notes"]:
+        st.caption(f":material/info: {note}")
+
+
+def _layer_table(layers: list[dict[str, Any]]) -> None:
+    rows = []
+    for layer in layers:
+        reasons = layer["techniques"]
+        rows.append(
+            {
+                "Layer": layer["name"],
+                "Type": layer["type"],
+                "Output shape": " × ".join(
+                    "batch" if d is None else str(d) for d in layer["output_shape"]
+                ),
+                "Parameters": layer["parameters"],
+                **{label: reasons[name] is None for name, label in _TECHNIQUES.items()},
+                "Why not": "; ".join(
+                    f"{label}: {reasons[name]}"
+                    for name, label in _TECHNIQUES.items()
+                    if reasons[name] is not None and layer["parameters"]
+                ),
+            }
+        )
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        column_config={
+            "Parameters": st.column_config.NumberColumn(format="localized"),
+            "Prune": st.column_config.CheckboxColumn(help="Magnitude pruning can act on it"),
+            "Cluster": st.column_config.CheckboxColumn(help="Weight clustering can act on it"),
+            "QAT": st.column_config.CheckboxColumn(
+                help="Quantization-aware training covers it; other layers stay in float there"
+            ),
+            "Why not": st.column_config.TextColumn(
+                width="large", help="For layers with parameters: why a technique leaves it alone"
+            ),
+        },
+        alt="Layers of the model with shapes, parameters and the techniques that can act on each",
+    )
+    weighted = [layer for layer in layers if layer["parameters"]]
+    prunable = sum(layer["parameters"] for layer in layers if layer["techniques"]["prune"] is None)
+    total = sum(layer["parameters"] for layer in weighted) or 1
+    st.caption(
+        f"{100 * prunable / total:.1f} % of the parameters are in layers that can be pruned. "
+        "Post-training quantization acts on every layer."
+    )
+
+
+draw()

@@ -1,0 +1,51 @@
+"""Stages for the engine's tests; stage processes import them by name."""
+
+import os
+import signal
+import time
+
+from optimizer.errors import InputError
+
+
+def double(params, inputs, progress):
+    progress(0.5, "half way", loss=1.5)
+    return {"out": inputs["file"]["data"] * 2}
+
+
+def refuse(params, inputs, progress):
+    raise InputError("The file is empty; received 0 bytes.")
+
+
+def fail(params, inputs, progress):
+    raise ZeroDivisionError("division by zero")
+
+
+def crash(params, inputs, progress):
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def hoard(params, inputs, progress):
+    kept = []
+    while True:
+        kept.append(bytearray(64 * 2**20))
+        time.sleep(0.01)
+
+
+def spin(params, inputs, progress):
+    """Never ends, talks all the time, and has a child of its own."""
+    child = os.fork()
+    while True:
+        if child:
+            progress(0.1, "spinning", pid=os.getpid(), child=child)
+        time.sleep(0.001)
+
+
+def process_group(params, inputs, progress):
+    return {"pid": str(os.getpid()).encode(), "cwd": os.getcwd().encode()}
+
+
+def threads(params, inputs, progress):
+    import tensorflow as tf
+
+    count = tf.config.threading.get_intra_op_parallelism_threads()
+    return {"threads": str(count).encode()}

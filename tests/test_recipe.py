@@ -1,0 +1,100 @@
+import json
+
+import pytest
+
+from optimizer.errors import InputError
+from optimizer.recipe import BASELINE, ConstantSchedule, PolynomialSchedule, Recipe
+
+
+def test_canonical_json_spells_out_every_field_and_reads_back_equal():
+    recipe = Recipe.parse({"prune": {}, "cluster": {"number_of_clusters": 8}})
+    text = recipe.canonical_json()
+    assert json.loads(text)["prune"]["schedule"]["final_sparsity"] == 0.8
+    assert Recipe.parse(text) == recipe
+    assert Recipe.parse(text).hash == recipe.hash
+
+
+def test_design_document_example_is_accepted():
+    recipe = Recipe.parse(
+        {
+            "prune": {
+                "schedule": {
+                    "kind": "polynomial",
+                    "initial_sparsity": 0.0,
+                    "final_sparsity": 0.8,
+                    "power": 3,
+                    "begin": 0.0,
+                    "end": 0.75,
+                    "frequency": None,
+                },
+                "structure": {"kind": "unstructured"},
+                "criterion": "magnitude",
+                "scope": "layer",
+            },
+            "cluster": {
+                "number_of_clusters": 16,
+                "cluster_centroids_init": "kmeans++",
+                "per_channel": False,
+            },
+            "quantize": {
+                "mode": "int8",
+                "aware": True,
+                "io": "float32",
+                "granularity": "per_channel",
+                "calibration_samples": 200,
+            },
+            "fine_tune": {"epochs": 3, "batch_size": 128, "learning_rate": 0.001},
+            "layers": {"dense_1": {"final_sparsity": 0.3, "number_of_clusters": 32}},
+            "seed": 0,
+        }
+    )
+    assert recipe.name == "prune 80% · cluster 16 · int8 QAT · 1 layer override"
+
+
+def test_equal_recipes_have_equal_hashes_and_different_ones_do_not():
+    assert Recipe.parse({"prune": {}}).hash == Recipe.parse({"prune": {}, "seed": 0}).hash
+    assert Recipe.parse({"prune": {}}).hash != Recipe.parse({"prune": {}, "seed": 1}).hash
+
+
+def test_empty_recipe_is_the_baseline():
+    assert Recipe.parse("{}") == BASELINE
+    assert BASELINE.is_baseline
+    assert BASELINE.name == "float32 baseline"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "not valid JSON"),
+        ('{"prun": {}}', "Unknown key 'prun'"),
+        ('{"quantize": {"mode": "float16", "aware": true}}', "Choose int8"),
+        ('{"quantize": {"mode": "dynamic", "io": "int8"}}', "need mode 'int8'"),
+        ('{"prune": {"schedule": {"kind": "polynomial", "final_sparsity": 2}}}', "received 2"),
+        ('{"prune": {"schedule": {"kind": "polynomial", "begin": 0.9}}}', "below end"),
+        ('{"prune": {"structure": {"kind": "n_m"}}}', "'unstructured'"),
+        ('{"cluster": {"number_of_clusters": 1}}', "received 1"),
+        ('{"prune": {}, "cluster": {"number_of_clusters": 2}}', "at least 3 clusters"),
+        ('{"layers": {"d": {"final_sparsity": 0.3}}}', "nothing to override"),
+        ('{"fine_tune": {"learning_rate": 0}}', "greater than 0"),
+        ("[]", "object"),
+    ],
+)
+def test_unusable_recipes_are_refused_in_words(text, words):
+    with pytest.raises(InputError, match="cannot be used") as caught:
+        Recipe.parse(text)
+    assert words in str(caught.value)
+
+
+def test_polynomial_schedule_begins_ends_and_never_falls():
+    schedule = PolynomialSchedule(initial_sparsity=0.2, final_sparsity=0.9, begin=0.1, end=0.6)
+    curve = [schedule.sparsity_at(step / 100) for step in range(101)]
+    assert curve[5] == 0.0
+    assert curve[10] == pytest.approx(0.2)
+    assert curve[60] == curve[100] == pytest.approx(0.9)
+    assert curve == sorted(curve)
+
+
+def test_constant_schedule_jumps_at_begin():
+    schedule = ConstantSchedule(target_sparsity=0.5, begin=0.25)
+    assert schedule.sparsity_at(0.24) == 0.0
+    assert schedule.sparsity_at(0.25) == 0.5
