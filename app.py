@@ -4,11 +4,18 @@ import streamlit as st
 
 from pages.parts.sidebar import draw_sidebar
 
-st.set_page_config(page_title="Featherweight", page_icon=":material/compress:", layout="wide")
+st.set_page_config(page_title="Featherweight", page_icon="assets/mark.svg", layout="wide")
+st.logo("assets/wordmark.svg", size="large", icon_image="assets/mark.svg")
 
 page = st.navigation(
     {
         "Start": [
+            st.Page(
+                "pages/start/home.py",
+                title="Home",
+                default=True,
+                visibility="hidden",
+            ),
             st.Page(
                 "pages/start/studies.py",
                 title="Studies",
@@ -28,7 +35,6 @@ page = st.navigation(
                 title="Compare",
                 icon=":material/scatter_plot:",
                 url_path="compare",
-                default=True,
             ),
             st.Page(
                 "pages/study/optimize.py",

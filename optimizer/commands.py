@@ -193,8 +193,8 @@ def _benchmark_text(results: list[dict[str, Any]]) -> str:
         else:
             against = "no significant difference"
         lines.append(
-            f"{Path(item['file']).name[:40]:40} {item['p50_ms']:>8.3f} ms {item['p90_ms']:>8.3f} ms "
-            f"{item['p99_ms']:>8.3f} ms  {against}"
+            f"{Path(item['file']).name[:40]:40} {item['p50_ms']:>8.3f} ms "
+            f"{item['p90_ms']:>8.3f} ms {item['p99_ms']:>8.3f} ms  {against}"
         )
     lines.append(f"{results[0]['device']}, {results[0]['threads']} thread, XNNPACK")
     return "\n".join(lines)

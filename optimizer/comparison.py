@@ -64,6 +64,33 @@ def comparison_table(variants: Sequence[Variant]) -> pd.DataFrame:
     return pd.DataFrame([_row(variant, base) for variant in variants])
 
 
+def suggested(variants: Sequence[Variant]) -> Variant | None:
+    """The smallest download that costs at most one point of accuracy (2 % of an error).
+
+    Args:
+        variants: of one study; only finished ones count.
+
+    Returns:
+        The baseline when nothing else qualifies; ``None`` when nothing is finished.
+    """
+    done = [variant for variant in variants if variant.results]
+    baseline = next((variant for variant in done if variant.is_baseline), None)
+    if baseline is None:
+        return done[0] if done else None
+    good = [variant for variant in done if _loss(variant, baseline) <= 0.01]
+    return min(good, key=lambda variant: (variant.results or {})["gzip_bytes"])
+
+
+def _loss(variant: Variant, baseline: Variant) -> float:
+    """Accuracy lost as a share; for an error, half the share by which it grew."""
+    results, base = variant.results or {}, baseline.results or {}
+    metric = base["metric"]
+    value, reference = results["metrics"][metric], base["metrics"][metric]
+    if base["higher_is_better"]:
+        return float(reference - value)
+    return float(value / reference - 1) / 2 if reference else float(value)
+
+
 def _row(variant: Variant, base: dict[str, Any]) -> dict[str, Any]:
     results = variant.results
     row: dict[str, Any] = {"id": variant.id, "Variant": variant.name, "State": variant.state}
@@ -131,8 +158,8 @@ def _metric(results: dict[str, Any], base: dict[str, Any]) -> Headline:
     value = results["metrics"][metric]
     low, high = results["metric_interval"]
     text = (
-        f"Measured on {results['accuracy_n']} held-out samples with the .tflite itself; 95 % interval "
-        f"{format_metric(metric, low)} to {format_metric(metric, high)}."
+        f"Measured on {results['accuracy_n']} held-out samples with the .tflite itself; "
+        f"95 % interval {format_metric(metric, low)} to {format_metric(metric, high)}."
     )
     title, shown = METRIC_TITLES[metric], format_metric(metric, value)
     if not base:
@@ -160,7 +187,7 @@ def _latency(results: dict[str, Any]) -> Headline:
 
 
 def _agreement(results: dict[str, Any], *, is_baseline: bool) -> Headline:
-    title = "Same prediction as the baseline"
+    title = "Agreement"
     text = "Share of test samples for which this file and the baseline predict the same."
     if results["agreement"] is not None and not is_baseline:
         return Headline(title, f"{100 * results['agreement']:.2f} %", None, None, text)

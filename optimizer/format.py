@@ -17,14 +17,18 @@ def format_bytes(size_bytes: float) -> str:
 
 
 def format_ms(milliseconds: float) -> str:
-    """A latency with three significant digits: ``0.0452 ms``, ``12.3 ms``, or in s from 10 s."""
+    """A latency in three significant digits: ``2.51 µs``, ``0.452 ms``, ``12.3 ms``, ``11.2 s``."""
     if milliseconds >= 10_000:
         return f"{milliseconds / 1000:.1f} s"
+    if milliseconds < 0.1:
+        return f"{float(f'{1000 * milliseconds:.3g}'):g} µs"
     return f"{float(f'{milliseconds:.3g}'):g} ms"
 
 
 def format_seconds(seconds: float) -> str:
-    """A duration: ``0.4 s``, ``12 s``, ``3 min 20 s``, ``1 h 05 min``."""
+    """A duration: ``40 ms``, ``0.4 s``, ``12 s``, ``3 min 20 s``, ``1 h 05 min``."""
+    if seconds < 0.1:
+        return f"{1000 * seconds:.0f} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 60:

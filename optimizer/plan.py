@@ -30,6 +30,18 @@ _LIBRARIES = (
     "ai-edge-litert",
     "numpy",
 )
+STAGE_NAMES = (
+    "import_model",
+    "prepare_data",
+    "prune",
+    "cluster",
+    "quantize_aware",
+    "convert",
+    "evaluate",
+    "benchmark",
+)
+"""Every stage there is, in the order they run."""
+
 _STAGE_ROOMS = ("techniques", "models", "data", "measure")
 
 

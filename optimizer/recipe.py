@@ -153,7 +153,7 @@ class FineTune(_Part):
     """Training in each of the prune, cluster and QAT stages. Optimizer: Adam."""
 
     epochs: Annotated[int, Field(ge=1, le=1000)] = 3
-    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 128
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 32
     learning_rate: Annotated[float, Field(gt=0.0, le=10.0)] = 0.001
 
 

@@ -71,7 +71,8 @@ def shifted(x: np.ndarray, y: np.ndarray, copies: int) -> tuple[np.ndarray, np.n
     for _ in range(copies):
         down, right = random.integers(0, 3, size=(2, len(x)))
         moved = [
-            padded[i, d : d + 8, r : r + 8] for i, (d, r) in enumerate(zip(down, right, strict=True))
+            padded[i, d : d + 8, r : r + 8]
+            for i, (d, r) in enumerate(zip(down, right, strict=True))
         ]
         images.append(np.stack(moved))
         labels.append(y)

@@ -52,15 +52,13 @@ def measures(metric: str) -> dict[str, Measure]:
         return None if results["agreement"] is None else 100 * float(results["agreement"])
 
     return {
-        "size": Measure(".tflite as it ships (bytes)", lambda r: r["size_bytes"], format_bytes),
-        "gzip": Measure(
-            ".tflite, gzip-compressed (bytes)", lambda r: r["gzip_bytes"], format_bytes
-        ),
+        "size": Measure(".tflite as it ships (kB)", _kilobytes("size_bytes"), _show_kilobytes),
+        "gzip": Measure(".tflite, gzip-compressed (kB)", _kilobytes("gzip_bytes"), _show_kilobytes),
         "metric": Measure(
             METRIC_TITLES[metric] + unit, value, lambda v: format_metric(metric, v / share)
         ),
         "latency": Measure("Latency p50 (ms)", lambda r: r["latency_ms"]["p50"], format_ms),
-        "memory": Measure("Peak memory (bytes)", lambda r: r["peak_memory_bytes"], format_bytes),
+        "memory": Measure("Peak memory (kB)", _kilobytes("peak_memory_bytes"), _show_kilobytes),
         "agreement": Measure(
             "Same prediction as the baseline (%)", agreement, lambda v: f"{v:.2f} %"
         ),
@@ -70,6 +68,14 @@ def measures(metric: str) -> dict[str, Measure]:
             lambda v: f"{v:.1f} %",
         ),
     }
+
+
+def _kilobytes(key: str) -> Callable[[dict], float | None]:
+    return lambda results: None if results[key] is None else results[key] / 1000
+
+
+def _show_kilobytes(kilobytes: float) -> str:
+    return format_bytes(1000 * kilobytes)
 
 
 def bars_info(

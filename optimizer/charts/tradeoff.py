@@ -108,7 +108,7 @@ def tradeoff_figure(info: TradeoffInfo) -> go.Figure:
         if points:
             _add_points(figure, info, points, label, color, symbol, share)
     _mark_selected(figure, info, share)
-    _label_few(figure, info, share)
+    _name_points(figure, info, share)
     title = METRIC_TITLES[info.metric] + (" (%)" if info.metric == "accuracy" else "")
     unit = "" if info.cost != "latency" else " (ms)"
     styled(figure, x_title=COST_TITLES[info.cost] + unit, y_title=title, height=420)
@@ -149,8 +149,8 @@ def _add_points(
         customdata=[point.variant_id for point in points],
         text=[
             f"<b>{point.name}</b><br>{show(point.cost)}<br>"
-            f"{METRIC_TITLES[info.metric]} {format_metric(info.metric, point.value)} (95 % interval "
-            f"{format_metric(info.metric, point.interval[0])} to "
+            f"{METRIC_TITLES[info.metric]} {format_metric(info.metric, point.value)} "
+            f"(95 % interval {format_metric(info.metric, point.interval[0])} to "
             f"{format_metric(info.metric, point.interval[1])})"
             for point in points
         ],
@@ -165,7 +165,7 @@ def _mark_selected(figure: go.Figure, info: TradeoffInfo, share: float) -> None:
                 x=[point.cost],
                 y=[share * point.value],
                 mode="markers",
-                name="Selected",
+                name=f"Selected: {point.name}",
                 marker={
                     "size": 22,
                     "symbol": "circle-open",
@@ -176,26 +176,23 @@ def _mark_selected(figure: go.Figure, info: TradeoffInfo, share: float) -> None:
             )
 
 
-def _label_few(figure: go.Figure, info: TradeoffInfo, share: float) -> None:
-    """Name the points a person looks for first, as long as the names have room."""
-    if len(info.points) > 8:
-        wanted = {info.selected_id} | {info.front[0].variant_id if info.front else None}
-    else:
-        wanted = {point.variant_id for point in info.points}
+def _name_points(figure: go.Figure, info: TradeoffInfo, share: float) -> None:
+    """Write the names beside the points, when there are few enough to be read."""
+    if len(info.points) > 6:
+        return
     ordered = sorted(info.points, key=lambda point: point.cost)
     for index, point in enumerate(ordered):
-        if point.variant_id in wanted:
-            right = index < len(ordered) / 2
-            figure.add_annotation(
-                x=math.log10(point.cost),
-                y=share * point.value,
-                text=point.name,
-                showarrow=False,
-                xanchor="left" if right else "right",
-                xshift=12 if right else -12,
-                yshift=10 if index % 2 else -10,
-                font={"size": 11},
-            )
+        right = index < len(ordered) / 2
+        figure.add_annotation(
+            x=math.log10(point.cost),
+            y=share * point.value,
+            text=point.name,
+            showarrow=False,
+            xanchor="left" if right else "right",
+            xshift=12 if right else -12,
+            yshift=10 if index % 2 else -10,
+            font={"size": 11},
+        )
 
 
 def _cost_axis(figure: go.Figure, costs: Sequence[float], cost: Cost) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import plotly.graph_objects as go
 
 from optimizer.charts.style import BLUE, GREY, ORANGE, styled
@@ -47,7 +49,7 @@ def schedule_figure(schedule: ConstantSchedule | PolynomialSchedule, epochs: int
 def histogram_figure(histogram: WeightHistogram) -> go.Figure:
     """Draw a layer's weights before and after over shared bins; zeros are counted apart."""
     edges = histogram.edges
-    centers = [(low + high) / 2 for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    centers = [(low + high) / 2 for low, high in pairwise(edges)]
     width = edges[1] - edges[0]
     figure = go.Figure()
     for counts, name, color in (

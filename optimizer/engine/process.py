@@ -10,12 +10,13 @@ import importlib
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -25,10 +26,12 @@ import psutil
 
 from optimizer.errors import CancelledError, InputError, StageError
 from optimizer.stage import Files, Progress
+from optimizer.tf_environment import configure
 
 _POLL_SECONDS = 0.05
 _PROGRESS_SECONDS = 0.1
 _LOG_BYTES = 20_000
+_starting = threading.Lock()
 _context = multiprocessing.get_context("forkserver")
 
 
@@ -55,6 +58,10 @@ def preload() -> None:
     Raises:
         StageError: the stage processes cannot import what they need.
     """
+    # The fork server looks for modules in its own path, not in this process's.
+    root = str(Path(__file__).parents[2])
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
     _context.set_forkserver_preload(["optimizer.engine.preload"])
     call = StageCall("optimizer.engine.process:_ready", {}, 1, 8 * 2**30)
     run_in_process(call, {}, lambda *_, **__: None, threading.Event())
@@ -82,13 +89,27 @@ def run_in_process(
     with tempfile.TemporaryDirectory(prefix="featherweight-stage-") as folder:
         receiver, sender = _context.Pipe()
         process = _context.Process(target=_child, args=(sender, call, folder), daemon=True)
-        process.start()
+        with _without_main():
+            process.start()
         sender.close()
         try:
             return _converse(process, receiver, call, inputs, progress, cancelled, Path(folder))
         finally:
             _kill(process)
             receiver.close()
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Hide the program's own script: a forkserver child would run it again from its top."""
+    main = sys.modules["__main__"]
+    with _starting:
+        hidden = {name: main.__dict__.pop(name, None) for name in ("__file__", "__spec__")}
+        main.__spec__ = None
+        try:
+            yield
+        finally:
+            main.__dict__.update({k: v for k, v in hidden.items() if k == "__spec__" or v})
 
 
 def _converse(
@@ -196,6 +217,7 @@ def _end_with_parent() -> None:
 
 
 def _set_threads(threads: int) -> None:
+    configure()
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)

@@ -40,10 +40,16 @@ class StageRunner:
         self._store, self._pool = store, pool
         self._memory_limit_bytes = memory_limit_bytes
         self._active: dict[str, _Active] = {}
+        self._whole: set[str] = set()
 
     def has(self, stage: Stage) -> bool:
-        """Whether the stage's result is in the store."""
-        return self._store.artifacts.has(stage.key)
+        """Whether the stage's result is in the store, whole: a damaged one is made again."""
+        if stage.key in self._whole:
+            return self._store.artifacts.has(stage.key)
+        if self._store.artifacts.verify(stage.key):
+            self._whole.add(stage.key)
+            return True
+        return False
 
     async def run(self, stage: Stage, listen: Listener) -> None:
         """Run a stage, or join it when it is under way, until its result is in the store.

@@ -35,8 +35,15 @@ from optimizer.models.walk import (
 )
 
 DROPOUTS = frozenset(
-    "AlphaDropout Dropout GaussianDropout GaussianNoise SpatialDropout1D SpatialDropout2D "
-    "SpatialDropout3D".split()
+    [
+        "AlphaDropout",
+        "Dropout",
+        "GaussianDropout",
+        "GaussianNoise",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+    ]
 )
 _INVALID_IN_NAMES = re.compile(r"[^A-Za-z0-9_.\-]")
 
@@ -171,7 +178,7 @@ class _Rebuilder:
                 f"The layer {operation.name} is called with training=True, so the model answers "
                 "at random or by batch. Call it without and save the model again."
             )
-        return False if given is False or given == 0 and given is not None else None
+        return False if given is False or (given == 0 and given is not None) else None
 
     def _nested(
         self,

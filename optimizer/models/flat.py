@@ -167,4 +167,3 @@ def _without_times(data: bytes) -> bytes:
                 content = json.dumps(metadata, sort_keys=True).encode()
             target.writestr(zipfile.ZipInfo(name), content)
     return written.getvalue()
-

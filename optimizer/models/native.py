@@ -95,7 +95,9 @@ def _number(value: Any) -> float | None:
     return float(array) if array.ndim == 0 and array.dtype.kind in "fiu" else None
 
 
-def _scalar(operation: str, options: dict[str, Any], arguments: list[Any], name: str) -> Layer | None:
+def _scalar(
+    operation: str, options: dict[str, Any], arguments: list[Any], name: str
+) -> Layer | None:
     if len(arguments) != 2 or options:
         return None
     first, second = arguments
@@ -121,7 +123,9 @@ def _scalar(operation: str, options: dict[str, Any], arguments: list[Any], name:
     return layers.Rescaling(scale_offset[0], scale_offset[1], name=name)
 
 
-def _merge(operation: str, options: dict[str, Any], arguments: list[Any], name: str) -> Layer | None:
+def _merge(
+    operation: str, options: dict[str, Any], arguments: list[Any], name: str
+) -> Layer | None:
     if operation == "Concatenate" and isinstance(arguments[0], list | tuple):
         if all(_is_float(tensor) for tensor in arguments[0]) and len(arguments[0]) > 1:
             return layers.Concatenate(axis=options.get("axis", 0), name=name)
@@ -169,7 +173,9 @@ def _pooling(
     return pooling(keepdims=bool(options.get("keepdims", False)), name=name)
 
 
-def _shape(operation: str, options: dict[str, Any], arguments: list[Any], name: str) -> Layer | None:
+def _shape(
+    operation: str, options: dict[str, Any], arguments: list[Any], name: str
+) -> Layer | None:
     if len(arguments) != 1 or not _is_float(arguments[0]):
         return None
     known = list(arguments[0].shape)

@@ -80,7 +80,9 @@ def encode(value: Any, is_tensor: Callable[[Any], bool], tensors: list[Any]) -> 
     if isinstance(value, list | tuple):
         return [encode(item, is_tensor, tensors) for item in value]
     if isinstance(value, slice):
-        return {"slice": [encode(x, is_tensor, tensors) for x in (value.start, value.stop, value.step)]}
+        return {
+            "slice": [encode(x, is_tensor, tensors) for x in (value.start, value.stop, value.step)]
+        }
     if value is Ellipsis:
         return {"ellipsis": True}
     array = _as_array(value)
@@ -224,7 +226,9 @@ def from_tensorflow(
     given = TENSORFLOW_DEFAULTS.get(function, {}) | given
     given.pop("name", None)
     call_arguments = [given.pop(name) for name in known.arguments]
-    options = {known.options[name]: given.pop(name) for name in list(given) if name in known.options}
+    options = {
+        known.options[name]: given.pop(name) for name in list(given) if name in known.options
+    }
     unknown = sorted(name for name, value in given.items() if value not in (None, False, -1))
     if unknown:
         raise InputError(

@@ -158,7 +158,9 @@ def _index_limits(model: tf_keras.Model) -> dict[str, int]:
         reached = {name for t in call.tensors(masks=False) for name in sources.get(id(t), ())}
         if isinstance(call.operation, tf_keras.layers.Embedding):
             for name in reached:
-                limits[name] = min(limits.get(name, call.operation.input_dim), call.operation.input_dim)
+                limits[name] = min(
+                    limits.get(name, call.operation.input_dim), call.operation.input_dim
+                )
         passes_on = not call.operation.weights
         for output in call.outputs:
             sources[id(output)] = reached if passes_on else set()
@@ -174,7 +176,9 @@ def _outputs(model: Any, inputs: list[np.ndarray]) -> list[np.ndarray]:
     return [np.asarray(output) for output in flatten(model(given, training=False))]
 
 
-def _intermediates(flat: FlatModel, inputs: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+def _intermediates(
+    flat: FlatModel, inputs: list[np.ndarray]
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """(source's value, flat model's value) of the floating point tensors in between."""
     paths = [
         (path, index)
@@ -227,4 +231,3 @@ def _fit(value: Any, reference: Any) -> Any:
     if len(value.shape) == len(reference.shape) + 1:
         return value[..., 0]
     return value[..., None] if len(value.shape) == len(reference.shape) - 1 else value
-

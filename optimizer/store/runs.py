@@ -15,6 +15,7 @@ from optimizer.store.records import (
     RunStage,
     State,
     from_row,
+    from_rows,
     to_columns,
 )
 
@@ -95,14 +96,14 @@ class Runs(StoreBase):
         rows = self._db.rows(
             sql + "ORDER BY seq DESC LIMIT ?", (*values, -1 if limit is None else limit)
         )
-        return [from_row(Run, row) for row in rows]
+        return from_rows(Run, rows)
 
     def next_queued_runs(self, limit: int = 1) -> list[Run]:
         """Queued runs, the oldest first."""
         rows = self._db.rows(
             "SELECT * FROM runs WHERE state = 'queued' ORDER BY seq LIMIT ?", (limit,)
         )
-        return [from_row(Run, row) for row in rows]
+        return from_rows(Run, rows)
 
     def claim_run(self, run_id: str) -> Run | None:
         """Turn a queued run into a running one; ``None`` when it is queued no more.
@@ -120,7 +121,7 @@ class Runs(StoreBase):
     def running_runs(self) -> list[Run]:
         """Runs marked running, the oldest first: at engine start, those that a death left."""
         rows = self._db.rows("SELECT * FROM runs WHERE state = 'running' ORDER BY seq")
-        return [from_row(Run, row) for row in rows]
+        return from_rows(Run, rows)
 
     def update_run(self, run_id: str, **changes: Any) -> None:
         """Change ``title``, ``state``, ``error``, ``variant_ids`` or times of a run.
@@ -180,7 +181,7 @@ class Runs(StoreBase):
     def list_stages(self, run_id: str) -> list[RunStage]:
         """A run's stages in the order they were first recorded."""
         rows = self._db.rows("SELECT * FROM run_stages WHERE run_id = ? ORDER BY seq", (run_id,))
-        return [from_row(RunStage, row) for row in rows]
+        return from_rows(RunStage, rows)
 
     def append_log(self, run_id: str, text: str) -> None:
         """Add text to a run's log, which keeps its last mebibyte."""

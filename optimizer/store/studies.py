@@ -8,7 +8,7 @@ from typing import Any
 from optimizer.errors import InputError
 from optimizer.recipe import BASELINE, Recipe
 from optimizer.store.base import StoreBase, clean_name, new_id, utc_now
-from optimizer.store.records import Origin, Study, Task, Variant, from_row
+from optimizer.store.records import Origin, Study, Task, Variant, from_row, from_rows
 
 _CHANGEABLE = frozenset({"name", "state", "error", "results", "stages"})
 _WITH_COUNTS = (
@@ -59,7 +59,7 @@ class Studies(StoreBase):
 
     def list_studies(self) -> list[Study]:
         """All studies with their counts of variants, the newest first."""
-        return [from_row(Study, r) for r in self._db.rows(_WITH_COUNTS + "ORDER BY seq DESC")]
+        return from_rows(Study, self._db.rows(_WITH_COUNTS + "ORDER BY seq DESC"))
 
     def rename_study(self, study_id: str, name: str) -> None:
         """Give a study another name."""
@@ -121,7 +121,7 @@ class Studies(StoreBase):
     def list_variants(self, study_id: str) -> list[Variant]:
         """A study's variants in the order they were added."""
         rows = self._db.rows("SELECT * FROM variants WHERE study_id = ? ORDER BY seq", (study_id,))
-        return [from_row(Variant, row) for row in rows]
+        return from_rows(Variant, rows)
 
     def baseline(self, study_id: str) -> Variant | None:
         """The study's baseline, whatever its state; ``None`` when it was never added."""

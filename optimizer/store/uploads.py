@@ -8,7 +8,7 @@ from typing import Any
 
 from optimizer.errors import InputError
 from optimizer.store.base import StoreBase, clean_name, new_id, utc_now
-from optimizer.store.records import Dataset, Model, from_row
+from optimizer.store.records import Dataset, Model, from_row, from_rows
 
 _CHANGEABLE = frozenset({"name", "facts", "facts_key"})
 
@@ -39,7 +39,7 @@ class Uploads(StoreBase):
 
     def list_models(self) -> list[Model]:
         """All models, the newest first."""
-        return [from_row(Model, r) for r in self._db.rows("SELECT * FROM models ORDER BY seq DESC")]
+        return from_rows(Model, self._db.rows("SELECT * FROM models ORDER BY seq DESC"))
 
     def rename_model(self, model_id: str, name: str) -> None:
         """Give a model another name."""
@@ -103,7 +103,7 @@ class Uploads(StoreBase):
     def list_datasets(self) -> list[Dataset]:
         """All datasets, the newest first."""
         rows = self._db.rows("SELECT * FROM datasets ORDER BY seq DESC")
-        return [from_row(Dataset, row) for row in rows]
+        return from_rows(Dataset, rows)
 
     def rename_dataset(self, dataset_id: str, name: str) -> None:
         """Give a dataset another name."""

@@ -14,7 +14,6 @@ from optimizer.data.arrays import Arrays
 from optimizer.errors import StageError
 from optimizer.stage import Progress
 
-
 _ESTIMATION_BATCHES = 20
 
 

@@ -36,23 +36,25 @@ def remembered_study_id() -> str | None:
     asked = st.query_params.get(_STUDY)
     if asked:
         st.session_state[_STUDY] = asked
-    return st.session_state.get(_STUDY)
+    if _STUDY not in st.session_state:
+        studies = store().list_studies()
+        if not studies:
+            return None
+        st.session_state[_STUDY] = studies[0].id
+    return str(st.session_state[_STUDY])
 
 
 def current_study() -> Study:
     """The open study; ends the page with what to do when there is none."""
     study_id = remembered_study_id()
     if study_id is None:
-        studies = store().list_studies()
-        if not studies:
-            st.info(
-                "There is no study yet. A study is one model, one dataset and all the variants "
-                "tried on them.",
-                icon=":material/info:",
-            )
-            st.page_link(NEW_STUDY, label="Make the first study", icon=":material/add_circle:")
-            st.stop()
-        study_id = studies[0].id
+        st.info(
+            "There is no study yet. A study is one model, one dataset and all the variants tried "
+            "on them.",
+            icon=":material/info:",
+        )
+        st.page_link(NEW_STUDY, label="Make the first study", icon=":material/add_circle:")
+        st.stop()
     try:
         study = store().get_study(study_id)
     except InputError:

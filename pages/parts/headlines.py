@@ -11,16 +11,15 @@ from optimizer.store.records import Variant
 def draw_headlines(variant: Variant, baseline: Variant | None) -> None:
     """Draw them; green is better than the baseline, red is worse."""
     items = headlines(variant, baseline)
-    with st.container(horizontal=True, key="headlines"):
-        for item in items:
-            color = {True: "green", False: "red", None: "off"}[item.better]
-            st.metric(
-                item.title,
-                item.value,
-                item.delta,
-                delta_color=color,  # type: ignore[arg-type]
-                delta_arrow="off",
-                help=item.explanation,
-                border=True,
-                width=230,
-            )
+    for column, item in zip(st.columns(len(items)), items, strict=True):
+        color = {True: "green", False: "red", None: "off"}[item.better]
+        column.metric(
+            item.title,
+            item.value,
+            item.delta,
+            delta_color=color,  # type: ignore[arg-type]
+            delta_arrow="off",
+            help=item.explanation,
+            border=True,
+            height="stretch",
+        )

@@ -278,7 +278,10 @@ def _quantize() -> dict[str, Any]:
 
 def _fine_tune(trains: bool) -> dict[str, Any]:
     if not trains:
-        st.caption("Nothing in this recipe trains; these take effect with pruning and the like.")
+        st.caption(
+            "Nothing in this recipe trains. Pruning, clustering and QAT fine-tune the model."
+        )
+        return {}
     epochs, batch, rate = st.columns(3)
     return {
         "epochs": int(

@@ -12,7 +12,6 @@ from pages.parts import context
 def draw_sidebar() -> None:
     """Draw the study picker and the engine's state."""
     with st.sidebar:
-        st.markdown("### :material/compress: Featherweight")
         _study_picker()
         _engine()
 
@@ -22,38 +21,24 @@ def _study_picker() -> None:
     if not studies:
         return
     current = context.remembered_study_id()
-    ids = list(studies)
-    if current not in studies:
-        st.selectbox(
-            "Open study",
-            ids,
-            index=None,
-            format_func=lambda study_id: studies[study_id].name,
-            key="study_picker_none",
-            placeholder="Choose a study",
-            help="All study pages show this study.",
-            on_change=_open_from("study_picker_none"),
-        )
-        return
-    st.session_state["study_picker"] = current
+    st.session_state["study_picker"] = current if current in studies else None
     st.selectbox(
         "Open study",
-        ids,
+        list(studies),
+        index=None,
         format_func=lambda study_id: studies[study_id].name,
         key="study_picker",
+        placeholder="Choose a study",
         help="All study pages show this study.",
-        on_change=_open_from("study_picker"),
+        on_change=_open_picked,
     )
 
 
-def _open_from(key: str):
-    def opened() -> None:
-        chosen = st.session_state.get(key)
-        if chosen:
-            st.query_params.clear()
-            context.remember_study(chosen)
-
-    return opened
+def _open_picked() -> None:
+    chosen = st.session_state["study_picker"]
+    if chosen:
+        st.query_params.clear()
+        context.remember_study(chosen)
 
 
 @st.fragment(run_every=2.0)

@@ -7,7 +7,7 @@ import streamlit as st
 from optimizer.charts.bars import bars_figure, bars_info, measures
 from optimizer.charts.style import CONFIG
 from optimizer.charts.tradeoff import COST_TITLES, Cost, tradeoff_figure, tradeoff_info
-from optimizer.comparison import comparison_table, metric_column
+from optimizer.comparison import comparison_table, metric_column, suggested
 from optimizer.store.records import ACTIVE, Study, Variant
 from pages.parts import context
 from pages.parts.downloads import study_downloads, variant_downloads
@@ -44,14 +44,13 @@ def draw() -> None:
     baseline = next((variant for variant in done if variant.is_baseline), None)
     _choose(done, selected)
     draw_headlines(selected, baseline)
-    with st.container(horizontal=True):
-        variant_downloads(selected, "compare")
-        st.page_link(
-            context.VARIANT,
-            label="Look inside this variant",
-            icon=":material/layers:",
-            query_params=context.study_link(study, variant=selected.id),
-        )
+    variant_downloads(selected, "compare")
+    st.page_link(
+        context.VARIANT,
+        label="Look inside this variant",
+        icon=":material/layers:",
+        query_params=context.study_link(study, variant=selected.id),
+    )
     if len(done) == 1:
         st.info(
             "Only the baseline so far. Choose a recipe and run it to have something to compare."
@@ -88,14 +87,12 @@ def _nothing_yet(study: Study, variants: list[Variant]) -> None:
 
 
 def _selected(study: Study, done: list[Variant]) -> Variant:
-    """The chosen variant; at first the smallest download that keeps the baseline's quality."""
+    """The chosen variant; at first the smallest download that costs at most a point."""
     chosen = context.chosen_variant_id(study)
     for variant in done:
         if variant.id == chosen:
             return variant
-    front = tradeoff_info(done, "gzip_bytes").front
-    best = max(front, key=lambda point: (point.value, -point.cost))
-    return next(variant for variant in done if variant.id == best.variant_id)
+    return suggested(done) or done[0]
 
 
 def _choose(done: list[Variant], selected: Variant) -> None:
@@ -196,6 +193,7 @@ def _table(variants: list[Variant]) -> None:
         key="variants_table",
         on_select="rerun",
         selection_mode="single-row",
+        placeholder="–",
         column_order=[column for column in table.columns if column != "id"],
         column_config={
             "Size (kB)": number(format="%.1f", help="The .tflite as it ships"),

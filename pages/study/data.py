@@ -79,7 +79,7 @@ def _preview(dataset: Dataset) -> None:
         return
     with np.load(io.BytesIO(content), allow_pickle=False) as preview:
         x = preview["x"]
-        y = preview["y"] if "y" in preview else None
+        y = preview.get("y")
     if x.ndim in (3, 4) and min(x.shape[1:3]) >= 4 and (x.ndim == 3 or x.shape[3] in (1, 3)):
         _images(x, y)
         return
@@ -99,7 +99,9 @@ def _images(x: np.ndarray, y: np.ndarray | None) -> None:
         image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image for image in large
     ]
     captions = [str(label) for label in y.reshape(-1)] if y is not None else None
-    st.image(images[:24], caption=captions[:24] if captions else None, width=72)
+    with st.container(horizontal=True):
+        for index, image in enumerate(images[:24]):
+            st.image(image, caption=captions[index] if captions else None, width=64)
 
 
 draw()

@@ -40,6 +40,7 @@ def _start_from(study: Study) -> None:
             list(PRESETS),
             key="opt_preset",
             help="Sets the controls below; change them as you like.",
+            wrap=True,
             on_change=_use_preset,
         )
         chosen = st.session_state.get("opt_preset")

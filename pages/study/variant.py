@@ -11,6 +11,7 @@ from optimizer.errors import FeatherweightError
 from optimizer.format import format_bytes, format_metric, format_ms, format_seconds
 from optimizer.measure.histogram import weight_histogram
 from optimizer.measure.tflite_file import TfliteFile
+from optimizer.plan import STAGE_NAMES
 from optimizer.presets import explain
 from optimizer.store.records import Study, Variant
 from pages.parts import context
@@ -32,15 +33,14 @@ def draw() -> None:
         return
     baseline = context.store().baseline(study.id)
     draw_headlines(variant, baseline)
-    with st.container(horizontal=True):
-        variant_downloads(variant, "variant")
-        if not variant.is_baseline:
-            st.page_link(
-                context.OPTIMIZE,
-                label="Start a new recipe from this one",
-                icon=":material/tune:",
-                query_params=context.study_link(study, copy=variant.id),
-            )
+    variant_downloads(variant, "variant")
+    if not variant.is_baseline:
+        st.page_link(
+            context.OPTIMIZE,
+            label="Start a new recipe from this one",
+            icon=":material/tune:",
+            query_params=context.study_link(study, copy=variant.id),
+        )
     for note in (variant.results or {}).get("notes", []):
         st.caption(f":material/info: {note}")
     _layers(variant)
@@ -60,7 +60,8 @@ def _variant(study: Study) -> Variant:
     by_id = {variant.id: variant for variant in variants}
     if chosen is not None and chosen not in by_id:
         st.warning(
-            f"The address names the variant {chosen!r}, which is not in this study; showing another."
+            f"The address names the variant {chosen!r}, which is not in this study. "
+            "Another one is shown."
         )
     ids = list(by_id)
     st.session_state["variant_pick"] = chosen if chosen in by_id else ids[-1]
@@ -170,9 +171,13 @@ def _recipe(variant: Variant) -> None:
             "Took": format_seconds(seconds),
             "": "already computed for another run" if name in results["cached"] else "",
         }
-        for name, seconds in results["seconds"].items()
+        for name, seconds in sorted(results["seconds"].items(), key=_stage_order)
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Seconds per stage")
+
+
+def _stage_order(item: tuple[str, float]) -> int:
+    return STAGE_NAMES.index(item[0]) if item[0] in STAGE_NAMES else len(STAGE_NAMES)
 
 
 def _measured(study: Study, variant: Variant) -> None:
