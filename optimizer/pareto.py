@@ -23,4 +23,4 @@ def pareto_front(costs: Sequence[Sequence[float]]) -> list[bool]:
     values = np.asarray(costs, dtype=float)
     no_worse = (values[:, None, :] <= values[None, :, :]).all(axis=2)
     better = (values[:, None, :] < values[None, :, :]).any(axis=2)
-    return [not dominated for dominated in (no_worse & better).any(axis=0)]
+    return [not dominated for dominated in np.any(no_worse & better, axis=0).tolist()]

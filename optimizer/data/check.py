@@ -53,7 +53,7 @@ def check_data(model_facts: Facts, data_facts: Facts) -> list[Finding]:
     errors = [_shape(model_facts, data_facts), _indices(model_facts, data_facts)]
     errors.append(_not_finite(data_facts))
     try:
-        task = propose_task(model_facts, data_facts)
+        task: str = propose_task(model_facts, data_facts)
     except InputError as error:
         errors.append(str(error))
         task = ""

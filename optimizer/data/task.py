@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from optimizer.errors import InputError
 
 Facts = Mapping[str, Any]
+Task = Literal["multiclass", "binary", "regression", "reconstruction"]
 CLASS_KINDS = ("class_index", "one_hot", "binary")
 _SIGMOIDS = ("sigmoid", "hard_sigmoid")
 
 
-def propose_task(model_facts: Facts, data_facts: Facts) -> str:
+def propose_task(model_facts: Facts, data_facts: Facts) -> Task:
     """The task that outputs and labels suggest together.
 
     Returns:
@@ -49,7 +50,7 @@ def outputs_are_logits(model_facts: Facts) -> bool:
     return model_facts["outputs"][0].get("activation") not in (*_SIGMOIDS, "softmax")
 
 
-def _class_task(output: Facts, data_facts: Facts) -> str:
+def _class_task(output: Facts, data_facts: Facts) -> Task:
     units, activation = output["shape"][-1], output.get("activation")
     classes, described = data_facts["classes"], describe_classes(data_facts)
     if units == 1:
@@ -72,7 +73,7 @@ def _class_task(output: Facts, data_facts: Facts) -> str:
     return "multiclass"
 
 
-def _real_task(output: Facts, data_facts: Facts) -> str:
+def _real_task(output: Facts, data_facts: Facts) -> Task:
     shape, targets = list(output["shape"][1:]), list(data_facts["y_shape"]) or [1]
     values = f"between {number_text(data_facts['y_min'])} and {number_text(data_facts['y_max'])}"
     if output.get("activation") == "softmax":

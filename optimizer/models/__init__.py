@@ -1,0 +1,1 @@
+"""Files people bring: looked at without loading, refused or loaded, brought to one Keras."""

@@ -19,7 +19,8 @@ import tf_keras
 from optimizer.errors import InputError
 from optimizer.models import flat
 
-Layer = tf_keras.layers.Layer
+Layer = Any
+"""A tf_keras layer; the package has no types."""
 
 
 @dataclass(frozen=True)
@@ -217,8 +218,8 @@ def _known_options(target: type, source: Any, config: dict[str, Any]) -> dict[st
     accepted = {
         parameter
         for base in target.__mro__
-        if issubclass(base, Layer) and base is not Layer
-        for parameter in inspect.signature(base.__init__).parameters
+        if issubclass(base, tf_keras.layers.Layer) and base is not tf_keras.layers.Layer
+        for parameter in inspect.signature(base.__init__).parameters  # type: ignore[misc]
     }
     options = {}
     for key, value in config.items():

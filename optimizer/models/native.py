@@ -7,6 +7,7 @@ What has no layer of its own becomes a :class:`optimizer.models.flat.TensorOpera
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -76,7 +77,8 @@ def apply_operation(
     return layer(tensors if len(tensors) > 1 else tensors[0])
 
 
-Layer = tf_keras.layers.Layer
+Layer = Any
+"""A tf_keras layer; the package has no types."""
 Candidate = Callable[[str, dict[str, Any], list[Any], str], Layer | None]
 
 
@@ -139,7 +141,7 @@ def _merge(
     return MERGES[operation](name=name)
 
 
-def _activation(
+def _activation(  # noqa: PLR0911 - one return per kind of activation
     operation: str, options: dict[str, Any], arguments: list[Any], name: str
 ) -> Layer | None:
     if len(arguments) != 1 or not _is_float(arguments[0]):
@@ -196,12 +198,11 @@ def _shape(
 
 def _reshape(known: list[int | None], target: Any, name: str) -> Layer | None:
     """``Reshape``, when the target keeps the batch axis as it is."""
-    if not isinstance(target, list | tuple) or not all(isinstance(n, int) for n in target):
-        if not (isinstance(target, list | tuple) and target and target[0] is None):
-            return None
+    if not isinstance(target, list | tuple) or not target:
+        return None
     sizes = list(target)[1:]
     if None in known[1:] or any(not isinstance(n, int) or n < 0 for n in sizes):
         return None
-    if target[0] not in (-1, None) or np.prod(sizes) != np.prod(known[1:]):
+    if target[0] not in (-1, None) or math.prod(sizes) != math.prod(n or 0 for n in known[1:]):
         return None
     return layers.Reshape(sizes, name=name)

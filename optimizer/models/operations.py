@@ -205,7 +205,7 @@ TENSORFLOW_FUNCTIONS: dict[str, TensorFlowFunction] = {
 }
 """Names that ``TFOpLambda`` layers may have, and the operation each stands for."""
 
-TENSORFLOW_DEFAULTS = {"nn.leaky_relu": {"alpha": 0.2}, "nn.gelu": {"approximate": False}}
+TENSORFLOW_DEFAULTS: dict[str, dict[str, Any]] = {"nn.leaky_relu": {"alpha": 0.2}, "nn.gelu": {"approximate": False}}
 
 
 def from_tensorflow(
@@ -223,7 +223,7 @@ def from_tensorflow(
             "Replace it by a Keras layer and save the model again."
         )
     given = dict(zip(known.parameters, arguments, strict=False)) | keywords
-    given = TENSORFLOW_DEFAULTS.get(function, {}) | given
+    given = {**TENSORFLOW_DEFAULTS.get(function, {}), **given}
     given.pop("name", None)
     call_arguments = [given.pop(name) for name in known.arguments]
     options = {

@@ -143,10 +143,10 @@ def _random_array(
         return array.astype(dtype)
     if "int" in dtype:
         return random.integers(0, 128 if dtype == "int8" else 256, shape).astype(dtype)
-    array = random.standard_normal(shape)
+    values = random.standard_normal(shape)
     half = shape[0] // 2
-    array[:half] = random.uniform(0.0, 1.0, (half, *shape[1:]))
-    return array.astype(dtype)
+    values[:half] = random.uniform(0.0, 1.0, (half, *shape[1:]))
+    return values.astype(dtype)
 
 
 def _index_limits(model: tf_keras.Model) -> dict[str, int]:

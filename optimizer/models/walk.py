@@ -95,9 +95,7 @@ def graph_of(model: Any) -> Graph:
         )
     calls = []
     for depth in sorted(nodes_by_depth, reverse=True):
-        for node in nodes_by_depth[depth]:
-            if not node.is_input:
-                calls.append(_call_of(node))
+        calls.extend(_call_of(node) for node in nodes_by_depth[depth] if not node.is_input)
     return Graph(tuple(model.inputs), tuple(calls), tuple(model.outputs))
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from functools import cache, lru_cache
 from typing import Any, Literal, TypeVar
 
+from optimizer.data.task import Task
 from optimizer.recipe import Recipe
 
 Origin = Literal["local", "sample", "imported"]
@@ -20,7 +21,6 @@ State = Literal["queued", "running", "done", "failed", "cancelled"]
 StageState = Literal["waiting", "running", "done", "failed", "cancelled"]
 RunKind = Literal["import_model", "prepare_data", "variants"]
 EngineStatus = Literal["starting", "warming", "ready", "stopping"]
-Task = Literal["multiclass", "binary", "regression", "reconstruction"]
 
 ACTIVE: tuple[State, ...] = ("queued", "running")
 FINISHED: tuple[State, ...] = ("done", "failed", "cancelled")

@@ -164,7 +164,7 @@ def _polynomial(final: int) -> dict[str, Any]:
         persist_state=_KEEP,
         help="1 rises in a line; 3, the usual choice, removes much early and little late.",
     )
-    begin, end = st.slider(
+    window: Any = st.slider(
         "Begin and end (% of fine-tuning)",
         0,
         100,
@@ -173,6 +173,7 @@ def _polynomial(final: int) -> dict[str, Any]:
         persist_state=_KEEP,
         help="Between these the sparsity rises; the rest of the training lets the model recover.",
     )
+    begin, end = window
     return {
         "kind": "polynomial",
         "initial_sparsity": initial / 100,
@@ -232,7 +233,7 @@ def _cluster() -> dict[str, Any] | None:
 
 
 def _quantize() -> dict[str, Any]:
-    mode = st.segmented_control(
+    mode: Any = st.segmented_control(
         "Quantization mode",
         list(_MODES),
         format_func=_MODES.__getitem__,

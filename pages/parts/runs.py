@@ -42,7 +42,7 @@ def run_card(run: Run) -> None:
                 key=f"cancel-{run.id}",
                 icon=":material/stop_circle:",
                 help="Ends this run's stages at once. What is finished is kept.",
-                on_click=store().request_cancel,
+                on_click=_cancel,
                 args=(run.id,),
                 disabled=run.cancel_requested,
                 width="stretch",
@@ -53,6 +53,10 @@ def run_card(run: Run) -> None:
         for stage in stages:
             _stage_line(stage)
         _log(run)
+
+
+def _cancel(run_id: str) -> None:
+    store().request_cancel(run_id)
 
 
 def _progress(run: Run, stages: list[RunStage]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from optimizer.engine.client import ensure_engine
@@ -45,7 +47,7 @@ def _open_picked() -> None:
 def _engine() -> None:
     status = ensure_engine(context.store())
     running = context.store().list_runs(states=ACTIVE)
-    label, color, icon, text = {
+    shown: dict[str, tuple[str, Any, str, str]] = {
         "ready": ("Engine ready", "green", "check_circle", ""),
         "warming": (
             "Engine warming up",
@@ -57,7 +59,8 @@ def _engine() -> None:
         "stopping": ("Engine stopping", "orange", "hourglass_bottom", ""),
         "failed": ("Engine did not start", "red", "error", "It is tried again in a few seconds."),
         "off": ("Engine off", "gray", "pause_circle", "FEATHERWEIGHT_NO_ENGINE is set."),
-    }[status.status]
+    }
+    label, color, icon, text = shown[status.status]
     if running:
         waiting = sum(run.state == "queued" for run in running)
         text = f"{len(running) - waiting} running, {waiting} queued"

@@ -1,10 +1,13 @@
 """A new study: a model, a dataset, whether they fit, and what the task is."""
 
+from typing import Any
+
 import streamlit as st
 
 from optimizer import samples
 from optimizer.data.check import check_data, propose_task
 from optimizer.data.npz import inspect_upload as inspect_data
+from optimizer.data.task import Task
 from optimizer.errors import InputError
 from optimizer.format import format_bytes
 from optimizer.models.inspect import inspect_upload as inspect_model
@@ -205,7 +208,7 @@ def _fit(model: Model, dataset: Dataset) -> None:
         "Study name", f"{model.name} on {dataset.name}", max_chars=120, help="You can rename it."
     )
     tasks = list(_TASKS)
-    chosen = task.selectbox(
+    chosen: Any = task.selectbox(
         "Task",
         tasks,
         index=tasks.index(proposed),
@@ -237,7 +240,7 @@ def _summary(model: Model, dataset: Dataset) -> None:
     columns[3].metric("Test samples", f"{data['test']:,}", border=True)
 
 
-def _create(name: str, model: Model, dataset: Dataset, task: str) -> None:
+def _create(name: str, model: Model, dataset: Dataset, task: Task) -> None:
     store = context.store()
     try:
         study = store.create_study(name, model.id, dataset.id, task)

@@ -15,16 +15,16 @@ def draw() -> None:
     """Draw the page."""
     study = context.current_study()
     st.title("Optimize")
-    _start_from(study)
     form, side = st.columns([3, 2], gap="large")
     with form:
+        _start_from()
         values = recipe_form()
     with side:
         _run(study, values)
         _active(study)
 
 
-def _start_from(study: Study) -> None:
+def _start_from() -> None:
     """Presets, a recipe file, or a variant that the address names."""
     copied = st.query_params.get("copy")
     if copied and st.session_state.get("opt_copied") != copied:
@@ -33,19 +33,17 @@ def _start_from(study: Study) -> None:
             load_recipe(context.store().get_variant(copied).recipe)
         except InputError as error:
             st.warning(str(error))
-    presets, upload = st.columns([3, 2], gap="large", vertical_alignment="top")
-    with presets:
-        st.pills(
-            "Start from a preset",
-            list(PRESETS),
-            key="opt_preset",
-            help="Sets the controls below; change them as you like.",
-            wrap=True,
-            on_change=_use_preset,
-        )
-        chosen = st.session_state.get("opt_preset")
-        st.caption(PRESETS[chosen].reason if chosen else "Or set the controls yourself.")
-    with upload, st.popover("Recipe from a file", icon=":material/upload_file:"):
+    st.pills(
+        "Start from a preset",
+        list(PRESETS),
+        key="opt_preset",
+        help="Sets the controls below; change them as you like.",
+        wrap=True,
+        on_change=_use_preset,
+    )
+    chosen = st.session_state.get("opt_preset")
+    st.caption(PRESETS[chosen].reason if chosen else "Or set the controls yourself.")
+    with st.popover("Recipe from a file", icon=":material/upload_file:"):
         file = st.file_uploader(
             "recipe.json", key="opt_file", help="A recipe that was downloaded here or written."
         )
