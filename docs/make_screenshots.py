@@ -43,20 +43,22 @@ def main() -> int:
         print("Install Debian's chromium first: apt-get install chromium", file=sys.stderr)
         return 1
     FOLDER.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as home, served(Path(home)) as address:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=chromium,
-                args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+    with (
+        tempfile.TemporaryDirectory() as home,
+        served(Path(home)) as address,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        for name, scheme, height in SHOTS:
+            context = browser.new_context(
+                viewport={"width": 1440, "height": height},
+                color_scheme="dark" if scheme == "dark" else "light",
             )
-            for name, scheme, height in SHOTS:
-                context = browser.new_context(
-                    viewport={"width": 1440, "height": height},
-                    color_scheme="dark" if scheme == "dark" else "light",
-                )
-                target = FOLDER / f"{name}-{scheme}.png"
-                take(context.new_page(), f"{address}/{name}", target)
-                context.close()
+            take(context.new_page(), f"{address}/{name}", FOLDER / f"{name}-{scheme}.png")
+            context.close()
     return 0
 
 

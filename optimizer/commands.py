@@ -15,7 +15,7 @@ from optimizer import samples
 from optimizer.errors import InputError
 from optimizer.export import file_stem, results_csv, study_results
 from optimizer.format import format_bytes
-from optimizer.models.inspect import inspect_upload
+from optimizer.models.inspect import identify
 from optimizer.recipe import Recipe
 from optimizer.session import bring, open_study, run_recipes
 from optimizer.store import Store
@@ -25,7 +25,7 @@ from optimizer.store.records import Study, Variant
 def inspect(model: str, *, as_json: bool) -> int:
     """Show what a model is and which technique can act on which layer. Exit code 0."""
     name, data = _model_file(model)
-    inspect_upload(data, name)
+    identify(data, name)
     found, _ = bring(Store.open(), (name, data), None, _say)
     assert found.facts is not None
     facts = {"file_name": name, "size_bytes": found.size_bytes, **found.facts}
@@ -39,7 +39,7 @@ def run(
     """Run one recipe and write its files into ``out``. Exit code 0, or 1 if it failed."""
     wanted = Recipe.read(recipe)
     model_file, data_file = _model_file(model), _data_file(data)
-    inspect_upload(model_file[1], model_file[0])
+    identify(model_file[1], model_file[0])
     out = _output_folder(out)
     with _store(use_cache) as store:
         found, dataset = bring(store, model_file, data_file, _say)

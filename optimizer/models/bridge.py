@@ -35,15 +35,10 @@ from optimizer.models.walk import (
 )
 
 DROPOUTS = frozenset(
-    [
-        "AlphaDropout",
-        "Dropout",
-        "GaussianDropout",
-        "GaussianNoise",
-        "SpatialDropout1D",
-        "SpatialDropout2D",
-        "SpatialDropout3D",
-    ]
+    """
+    AlphaDropout Dropout GaussianDropout GaussianNoise SpatialDropout1D SpatialDropout2D
+    SpatialDropout3D
+    """.split()
 )
 _INVALID_IN_NAMES = re.compile(r"[^A-Za-z0-9_.\-]")
 

@@ -1,17 +1,172 @@
-"""TEMP"""
+"""What an uploaded file is, found out without deserializing it.
+
+:func:`identify` is pure Python and safe in the app's process. :func:`inspect_upload` also
+reads HDF5 with a native library, and so runs in stage processes; it imports no Keras.
+"""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
+
+from optimizer.errors import InputError
+from optimizer.models import limits
+from optimizer.models.config_graph import has_input_shape, refuse_cycles, refuse_oversized
+from optimizer.models.config_rules import cleaned
+from optimizer.models.containers import (
+    CONFIG,
+    METADATA,
+    WEIGHTS,
+    open_hdf5,
+    parse_json,
+    read_keras_archive,
+    weight_shapes,
+)
+
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_ZIP_MAGIC = b"PK\x03\x04"
 
 
 @dataclass(frozen=True)
 class ModelFile:
+    """An uploaded model file.
+
+    Attributes:
+        format: for a person, such as ``Keras 3 (.keras)``.
+        keras: which Keras wrote it and has to read it.
+        keras_version: as the file declares it, or ``None`` where it was not read yet.
+        size_bytes: of the file.
+    """
+
     format: str
-    keras_version: str
+    keras: Literal[2, 3]
+    keras_version: str | None
     size_bytes: int
 
 
-def inspect_upload(data: bytes, file_name: str) -> ModelFile:
-    h5 = data[:4] == b"\x89HDF"
-    return ModelFile(
-        "Keras 2 HDF5 (.h5)" if h5 else "Keras 3 (.keras)", "2.21" if h5 else "3.15", len(data)
+@dataclass(frozen=True)
+class Inspected:
+    """A file that may be loaded.
+
+    Attributes:
+        file: what it is.
+        config: its configuration, cleaned of everything that is not to be deserialized.
+    """
+
+    file: ModelFile
+    config: dict[str, Any]
+
+
+def identify(data: bytes, file_name: str) -> ModelFile:
+    """What a file is, by its content and not its name; checks archives and configurations.
+
+    Raises:
+        InputError: it cannot be used, in one or two sentences.
+    """
+    if len(data) > limits.UPLOAD_BYTES:
+        raise InputError(
+            f"The file is {len(data) / 2**20:,.0f} MB; models may be up to "
+            f"{limits.UPLOAD_BYTES / 2**20:,.0f} MB."
+        )
+    if data.startswith(_ZIP_MAGIC):
+        return _inspect_archive(data).file
+    if data.startswith(HDF5_MAGIC):
+        return ModelFile("Keras 2 HDF5 (.h5)", 2, None, len(data))
+    raise InputError(_not_a_model(data, file_name))
+
+
+def inspect_upload(data: bytes, file_name: str) -> Inspected:
+    """Everything that is checked before a file is loaded.
+
+    Raises:
+        InputError: it cannot be used, in one or two sentences.
+    """
+    identify(data, file_name)
+    if data.startswith(_ZIP_MAGIC):
+        found = _inspect_archive(data)
+        with open_hdf5(read_keras_archive(data)[WEIGHTS]) as weights:
+            refuse_oversized(found.config, weight_shapes(weights))
+        return found
+    return _inspect_hdf5(data)
+
+
+def _inspect_archive(data: bytes) -> Inspected:
+    members = read_keras_archive(data)
+    metadata = parse_json(members.get(METADATA, b"{}"), METADATA)
+    version = metadata.get("keras_version") if isinstance(metadata, dict) else None
+    raw = parse_json(members[CONFIG], CONFIG)
+    keras = _major(version)
+    if keras == 3 and not _is_keras3_style(raw):
+        raise InputError(
+            f"The file says it was written by Keras {version}, but its configuration is of "
+            "another version. The file is damaged or was made by hand."
+        )
+    config = cleaned(raw)
+    _check_graph(config)
+    return Inspected(ModelFile(f"Keras {keras} (.keras)", keras, str(version), len(data)), config)
+
+
+def _inspect_hdf5(data: bytes) -> Inspected:
+    with open_hdf5(data) as file:
+        shapes = weight_shapes(file)
+        text = file.attrs.get("model_config")
+        version = _text(file.attrs.get("keras_version"))
+    if text is None:
+        raise InputError(
+            "This HDF5 file has weights but no architecture. Save the whole model with "
+            "model.save('model.keras'), not model.save_weights."
+        )
+    config = cleaned(parse_json(_text(text) or "", "model_config"))
+    _check_graph(config)
+    refuse_oversized(config, shapes)
+    keras: Literal[2, 3] = 3 if (version or "2").startswith("3") else 2
+    name = f"Keras {keras} HDF5 (.h5)"
+    return Inspected(ModelFile(name, keras, version, len(data)), config)
+
+
+def _check_graph(config: dict[str, Any]) -> None:
+    refuse_cycles(config)
+    if not has_input_shape(config):
+        raise InputError(
+            "This Sequential model does not say what shape it takes. Add keras.Input(shape=…) as "
+            "its first layer (or call model.build) and save it again."
+        )
+
+
+def _major(version: Any) -> Literal[2, 3]:
+    if isinstance(version, str) and version.startswith("3."):
+        return 3
+    if isinstance(version, str) and version.startswith("2."):
+        return 2
+    raise InputError(
+        f"The file declares the Keras version {str(version)[:40]!r}; files of Keras 2 and 3 can be "
+        "used. Save the model again with a current Keras."
+    )
+
+
+def _is_keras3_style(config: Any) -> bool:
+    """Whether shapes are called as Keras 3 calls them; Keras 2 says ``batch_input_shape``."""
+    return '"batch_input_shape"' not in str(config).replace("'", '"')
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    return None if value is None else str(value)
+
+
+def _not_a_model(data: bytes, file_name: str) -> str:
+    name = file_name[:80]
+    if not data:
+        return f"{name!r} is empty (0 bytes). Upload the model again."
+    if data[4:8] == b"TFL3":
+        return (
+            f"{name!r} is a TFLite file, which is what this workbench makes. Upload the Keras "
+            "model it came from; `python -m optimizer benchmark` measures TFLite files."
+        )
+    if data.startswith(b"PK"):
+        return f"{name!r} is an empty or damaged zip archive. Save the model again."
+    return (
+        f"{name!r} is not a Keras model: it is neither a .keras archive nor an HDF5 file "
+        f"(it begins with {data[:8]!r}). Save the model with model.save('model.keras')."
     )

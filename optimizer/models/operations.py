@@ -205,7 +205,10 @@ TENSORFLOW_FUNCTIONS: dict[str, TensorFlowFunction] = {
 }
 """Names that ``TFOpLambda`` layers may have, and the operation each stands for."""
 
-TENSORFLOW_DEFAULTS: dict[str, dict[str, Any]] = {"nn.leaky_relu": {"alpha": 0.2}, "nn.gelu": {"approximate": False}}
+TENSORFLOW_DEFAULTS: dict[str, dict[str, Any]] = {
+    "nn.leaky_relu": {"alpha": 0.2},
+    "nn.gelu": {"approximate": False},
+}
 
 
 def from_tensorflow(

@@ -93,7 +93,7 @@ def graph_of(model: Any) -> Graph:
             "The model, or a Sequential model inside it, has no input shape. Add an Input layer "
             "(or call model.build) and save it again."
         )
-    calls = []
+    calls: list[Call] = []
     for depth in sorted(nodes_by_depth, reverse=True):
         calls.extend(_call_of(node) for node in nodes_by_depth[depth] if not node.is_input)
     return Graph(tuple(model.inputs), tuple(calls), tuple(model.outputs))

@@ -10,7 +10,7 @@ from optimizer.data.npz import inspect_upload as inspect_data
 from optimizer.data.task import Task
 from optimizer.errors import InputError
 from optimizer.format import format_bytes
-from optimizer.models.inspect import inspect_upload as inspect_model
+from optimizer.models.inspect import identify
 from optimizer.recipe import BASELINE
 from optimizer.store.records import ACTIVE, Dataset, Model, Run
 from pages.parts import context
@@ -84,7 +84,7 @@ def _choose_model() -> tuple[str, bytes] | None:
         return None
     data = upload.getvalue()
     try:
-        found = inspect_model(data, upload.name)
+        found = identify(data, upload.name)
     except InputError as error:
         st.error(str(error), title="This model cannot be used")
         return None

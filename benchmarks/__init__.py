@@ -1,0 +1,1 @@
+"""What the README and the notes state about speed, measured again by ``make bench``."""

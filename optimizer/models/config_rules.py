@@ -1,0 +1,164 @@
+"""A default-deny walk over a model's configuration, which returns a cleaned copy.
+
+Nothing is deserialized here. Initializers, regularizers, constraints and everything about
+training are taken out, since the weights come from the file and nothing is trained as saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from optimizer.errors import InputError
+from optimizer.models import allowed, limits
+
+_DROPPED = frozenset(
+    {"compile_config", "training_config", "optimizer", "optimizer_config", "loss", "metrics"}
+)
+_NONE_SUFFIXES = ("_regularizer", "_constraint")
+_ZEROS: dict[str, Any] = {
+    "module": "keras.initializers",
+    "class_name": "Zeros",
+    "config": {},
+    "registered_name": None,
+}
+
+
+def cleaned(config: Any) -> dict[str, Any]:
+    """A model's configuration with only what may be deserialized.
+
+    Args:
+        config: the parsed ``config.json``, or the ``model_config`` of a legacy HDF5 file.
+
+    Raises:
+        InputError: it names something that is not allowed, or is too large or too deep.
+    """
+    if not isinstance(config, dict) or "class_name" not in config:
+        raise InputError(
+            "The file has no model configuration, so it is not a whole Keras model. Save it with "
+            "model.save('model.keras')."
+        )
+    if config["class_name"] not in allowed.MODELS:
+        raise InputError(
+            f"The model is of the class {_short(config['class_name'])}. Only Sequential and "
+            "functional models can be used; a subclassed model has no graph to work on."
+        )
+    return _Cleaner().value(config, 0)
+
+
+class _Cleaner:
+    def __init__(self) -> None:
+        self._nodes = 0
+
+    def value(self, node: Any, depth: int) -> Any:
+        """A cleaned copy of any part of the configuration."""
+        self._nodes += 1
+        if depth > limits.CONFIG_DEPTH or self._nodes > limits.CONFIG_NODES:
+            raise InputError(
+                "The model's configuration is nested too deeply or has too many parts to be a "
+                "real model. Save it again with model.save('model.keras')."
+            )
+        if isinstance(node, dict):
+            return self._mapping(node, depth)
+        if isinstance(node, list):
+            return [self.value(item, depth + 1) for item in node]
+        if (
+            isinstance(node, int | float)
+            and not isinstance(node, bool)
+            and abs(node) > limits.NUMBER
+        ):
+            if node in (float("inf"), float("-inf")):
+                return node
+            raise InputError(
+                f"The model's configuration has the number {node:.3g}, which no real layer has."
+            )
+        return node
+
+    def _mapping(self, node: dict[str, Any], depth: int) -> dict[str, Any]:
+        if "class_name" in node:
+            _check_class(node)
+        result: dict[str, Any] = {}
+        for key, value in node.items():
+            if key in _DROPPED:
+                continue
+            if key.endswith(_NONE_SUFFIXES):
+                result[key] = None
+            elif key.endswith("_initializer") and value is not None:
+                result[key] = dict(_ZEROS)
+            elif key == "shared_object_id":
+                result[key] = value
+            elif key in allowed.FILE_WORDS:
+                raise InputError(
+                    f"The model has the option {key!r}, which would read a file of this machine. "
+                    "Preprocess the text before the model, and save it without lookup layers."
+                )
+            else:
+                _check_option(key, value)
+                result[key] = self.value(value, depth + 1)
+        return result
+
+
+def _check_class(node: Mapping[str, Any]) -> None:
+    name, module = node["class_name"], node.get("module")
+    registered = node.get("registered_name")
+    if name in ("Lambda", "__lambda__"):
+        raise InputError(
+            "The model contains a Lambda layer, which is Python code; code from a file is never "
+            "run. Replace it by built-in layers and save the model again."
+        )
+    if name in (
+        "StringLookup",
+        "IntegerLookup",
+        "TextVectorization",
+        "Hashing",
+        "CategoryEncoding",
+    ):
+        raise InputError(
+            f"The model contains {name}, which turns text or keys into numbers and has no TFLite "
+            "form here. Do that before the model, and save it without the layer."
+        )
+    if "Quantized" in str(name):
+        raise InputError(
+            "The model is quantized in Keras already. Upload the float model: quantization is what "
+            "this workbench does."
+        )
+    if isinstance(registered, str) and registered not in (name, f"Keras>{name}"):
+        raise InputError(_custom(registered))
+    if module is not None and not (isinstance(module, str) and allowed.MODULE.fullmatch(module)):
+        raise InputError(_custom(f"{module}.{name}"))
+    if name == "function":
+        if node.get("config") not in allowed.ACTIVATIONS:
+            raise InputError(_custom(node.get("config")))
+        return
+    known = allowed.MODELS | allowed.LAYERS | allowed.OPERATIONS | allowed.VALUES | allowed.POLICIES
+    initializer = isinstance(module, str) and module.endswith("initializers")
+    if name not in known and not initializer:
+        raise InputError(_custom(name))
+
+
+def _check_option(key: str, value: Any) -> None:
+    if key.endswith("activation") and isinstance(value, str) and value not in allowed.ACTIVATIONS:
+        raise InputError(
+            f"The model uses the activation {_short(value)}, which Keras does not have. Custom "
+            "functions cannot be loaded; use a built-in one and save the model again."
+        )
+    if key == "function" and value not in allowed.FUNCTIONS:
+        raise InputError(
+            f"The model calls the TensorFlow function {_short(value)}, which is not supported. "
+            "Replace it by a Keras layer and save the model again."
+        )
+    if key == "dtype" and isinstance(value, str) and value not in allowed.DTYPES:
+        raise InputError(f"The model has a layer of dtype {_short(value)}, which is not supported.")
+
+
+def _custom(name: Any) -> str:
+    return (
+        f"The model contains {_short(name)}, which is not a built-in Keras layer that can be used "
+        "here. Code of custom classes is not in the file and is never run; replace it by built-in "
+        "layers and save the model again."
+    )
+
+
+def _short(value: Any) -> str:
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 80 else text[:77] + "..."

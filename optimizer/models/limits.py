@@ -1,0 +1,19 @@
+"""How large an uploaded model may be, in every way it can be large."""
+
+UPLOAD_BYTES = 200 * 2**20
+"""The file itself."""
+
+EXPANDED_BYTES = 600 * 2**20
+"""All members of a ``.keras`` archive together, once uncompressed."""
+
+COMPRESSION_RATIO = 200
+"""How many times larger a member may become; real weights compress a few times at most."""
+
+WEIGHTS_BYTES = 600 * 2**20
+"""All tensors of an HDF5 file together, as declared."""
+
+CONFIG_BYTES = 20 * 2**20
+CONFIG_DEPTH = 60
+CONFIG_NODES = 500_000
+NUMBER = 2**31
+"""Largest whole number in a configuration, in absolute value."""

@@ -1,0 +1,78 @@
+"""Loading an inspected file from a cleaned copy. Runs in stage processes only."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from optimizer.errors import InputError
+from optimizer.models.containers import CONFIG, METADATA, WEIGHTS, read_keras_archive
+from optimizer.models.inspect import HDF5_MAGIC, Inspected
+
+
+def load(data: bytes, inspected: Inspected) -> Any:
+    """The model, loaded with the Keras that wrote it, from a copy without anything to run.
+
+    Args:
+        data: the uploaded file.
+        inspected: what :func:`optimizer.models.inspect.inspect_upload` found in it.
+
+    Raises:
+        InputError: Keras cannot read the file.
+    """
+    is_hdf5 = data.startswith(HDF5_MAGIC)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / ("model.h5" if is_hdf5 else "model.keras")
+        path.write_bytes(_clean_hdf5(data, inspected) if is_hdf5 else _clean(data, inspected))
+        try:
+            return _keras(inspected.file.keras).models.load_model(
+                path, compile=False, **_safe(is_hdf5)
+            )
+        except InputError:
+            raise
+        except Exception as error:
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            reason = (lines[0] if lines else type(error).__name__)[:200]
+            raise InputError(
+                f"Keras {inspected.file.keras} cannot read this file: {reason} Load it where it was "
+                "made and save it again with model.save('model.keras')."
+            ) from error
+
+
+def _keras(major: int) -> Any:
+    if major == 3:
+        import keras
+
+        return keras
+    import tf_keras
+
+    return tf_keras
+
+
+def _clean(data: bytes, inspected: Inspected) -> bytes:
+    members = read_keras_archive(data)
+    members[CONFIG] = json.dumps(inspected.config).encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in (METADATA, CONFIG, WEIGHTS):
+            archive.writestr(name, members.get(name, b"{}"))
+    return buffer.getvalue()
+
+
+def _clean_hdf5(data: bytes, inspected: Inspected) -> bytes:
+    buffer = io.BytesIO(data)
+    with h5py.File(buffer, "r+") as file:
+        for name in ("training_config", "optimizer_weights"):
+            if name in file.attrs:
+                del file.attrs[name]
+            if name in file:
+                del file[name]
+        del file.attrs["model_config"]
+        file.attrs["model_config"] = json.dumps(inspected.config)
+    return buffer.getvalue()
