@@ -7,6 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from optimizer.errors import InputError
+from optimizer.models import allowed
 
 _SIZES = ("units", "filters", "input_dim", "output_dim", "key_dim")
 
@@ -79,9 +80,7 @@ def has_input_shape(config: dict[str, Any]) -> bool:
 
 def _models(node: Any) -> Iterator[dict[str, Any]]:
     for item in _dicts(node):
-        if item.get("class_name") in ("Functional", "Model") and isinstance(
-            item.get("config"), dict
-        ):
+        if item.get("class_name") in allowed.MODELS and isinstance(item.get("config"), dict):
             yield item
 
 

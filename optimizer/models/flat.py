@@ -71,8 +71,8 @@ class TensorOperation(tf_keras.layers.Layer):
         self._configuration = json.dumps([operation, options, arguments, keywords])
 
     @tf.autograph.experimental.do_not_convert
-    def call(self, inputs: Any) -> Any:
-        """The operation's result on one tensor or a list of them."""
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        """The operation's result on one tensor or a list of them, in training or not."""
         operation, options, arguments, keywords = json.loads(self._configuration)
         tensors = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
         return compute(operation, options or {}, arguments or [], keywords or {}, tensors)

@@ -96,12 +96,12 @@ def _inspect_archive(data: bytes) -> Inspected:
     version = metadata.get("keras_version") if isinstance(metadata, dict) else None
     raw = parse_json(members[CONFIG], CONFIG)
     keras = _major(version)
+    config = cleaned(raw)
     if keras == 3 and not _is_keras3_style(raw):
         raise InputError(
             f"The file says it was written by Keras {version}, but its configuration is of "
             "another version. The file is damaged or was made by hand."
         )
-    config = cleaned(raw)
     _check_graph(config)
     return Inspected(ModelFile(f"Keras {keras} (.keras)", keras, str(version), len(data)), config)
 

@@ -31,16 +31,15 @@ def load(data: bytes, inspected: Inspected) -> Any:
         path = Path(folder) / ("model.h5" if is_hdf5 else "model.keras")
         path.write_bytes(_clean_hdf5(data, inspected) if is_hdf5 else _clean(data, inspected))
         try:
-            return _keras(inspected.file.keras).models.load_model(
-                path, compile=False, **_safe(is_hdf5)
-            )
+            models = _keras(inspected.file.keras).models
+            return models.load_model(path, compile=False, safe_mode=True)
         except InputError:
             raise
         except Exception as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            reason = (lines[0] if lines else type(error).__name__)[:200]
+            reason = (lines[0] if lines else type(error).__name__)[:200].rstrip(".")
             raise InputError(
-                f"Keras {inspected.file.keras} cannot read this file: {reason} Load it where it was "
+                f"Keras {inspected.file.keras} cannot read this file: {reason}. Load it where it was "
                 "made and save it again with model.save('model.keras')."
             ) from error
 

@@ -1,0 +1,106 @@
+"""Models of both Keras become flat tf_keras models with the same outputs."""
+
+import numpy as np
+import pytest
+
+from optimizer import samples
+from tests.models.conftest import import_model, saved
+
+
+def same_outputs(source, flat, *inputs):
+    expected = source.predict(list(inputs) if len(inputs) > 1 else inputs[0], verbose=0)
+    actual = flat.predict(list(inputs) if len(inputs) > 1 else inputs[0], verbose=0)
+    for one, other in zip(
+        expected if isinstance(expected, list) else [expected],
+        actual if isinstance(actual, list) else [actual],
+        strict=True,
+    ):
+        assert np.allclose(one, other, atol=1e-5)
+
+
+def randoms(*shape):
+    return np.random.default_rng(0).random(shape).astype("float32")
+
+
+@pytest.mark.parametrize("name", list(samples.MODELS))
+def test_samples_import_faithfully(name):
+    facts, flat = import_model(samples.load_sample_model(name), samples.MODELS[name].path.name)
+    assert facts["verification"]["max_relative_difference"] < 1e-4
+    assert facts["parameters"] == flat.count_params()
+    nested = [layer for layer in flat.layers if hasattr(layer, "layers")]
+    assert nested == []
+
+
+def test_facts_say_what_can_act_on_each_layer():
+    facts, _ = import_model(samples.load_sample_model("digits_mobilenet"))
+    kinds = {layer["type"]: layer["techniques"] for layer in facts["layers"]}
+    assert kinds["Conv2D"] == {"prune": None, "cluster": None, "quantize_aware": None}
+    assert "depthwise" in kinds["DepthwiseConv2D"]["prune"]
+    assert kinds["DepthwiseConv2D"]["quantize_aware"] is None
+    assert facts["outputs"][0]["activation"] == "softmax"
+    assert any("Nested models were flattened" in note for note in facts["notes"])
+
+
+def test_shared_layers_several_inputs_and_outputs(tmp_path):
+    import keras
+
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    shared = keras.layers.Dense(3, activation="relu", name="shared")
+    joined = keras.layers.Concatenate(name="joined")([shared(a), shared(b)])
+    model = keras.Model([a, b], [keras.layers.Dense(2, name="x")(joined), shared(a)])
+    facts, flat = import_model(saved(model, tmp_path))
+    assert len(facts["inputs"]) == len(facts["outputs"]) == 2
+    assert [layer["name"] for layer in facts["layers"]].count("shared") == 1
+    same_outputs(model, flat, randoms(5, 4), randoms(5, 4))
+
+
+def test_nested_models_operations_and_normalization(tmp_path):
+    import keras
+
+    base = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Conv2D(4, 3, activation="relu6"),
+            keras.layers.BatchNormalization(),
+        ],
+        name="base",
+    )
+    inputs = keras.Input((8, 8, 3))
+    x = base(keras.ops.multiply(inputs, 2.0), training=False)
+    x = keras.ops.mean(keras.activations.hard_sigmoid(x), axis=[1, 2]) + 1.0
+    model = keras.Model(inputs, keras.layers.Dense(2)(x))
+    facts, flat = import_model(saved(model, tmp_path))
+    same_outputs(model, flat, randoms(3, 8, 8, 3))
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
+def test_keras_2_files_keep_keras_2_meaning(tmp_path, name):
+    """hard_sigmoid differs between the two: opened with the wrong one it would be off by 0.08."""
+    import tf_keras
+
+    model = tf_keras.Sequential(
+        [
+            tf_keras.layers.Dense(6, activation="hard_sigmoid", input_shape=(4,), name="first"),
+            tf_keras.layers.Dense(2, name="second"),
+        ]
+    )
+    model.compile("adam", "mse")
+    facts, flat = import_model(saved(model, tmp_path, name))
+    assert facts["source_format"].startswith("Keras 2")
+    assert [layer["name"] for layer in facts["layers"]] == ["first", "second"]
+    same_outputs(model, flat, randoms(5, 4) * 4)
+
+
+def test_sequences(tmp_path):
+    import keras
+
+    model = keras.Sequential(
+        [
+            keras.Input((6,), dtype="int32"),
+            keras.layers.Embedding(20, 8, name="words"),
+            keras.layers.Bidirectional(keras.layers.LSTM(5), name="both"),
+            keras.layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    _, flat = import_model(saved(model, tmp_path))
+    same_outputs(model, flat, np.random.default_rng(0).integers(0, 20, (4, 6)))
