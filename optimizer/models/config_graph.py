@@ -55,8 +55,8 @@ def refuse_oversized(config: Any, shapes: set[tuple[int, ...]]) -> None:
             value = options.get(key)
             if isinstance(value, int) and value > 4096 and value not in sizes:
                 raise InputError(
-                    f"The layer {options.get('name')!r} declares {key}={value}, but the file has no "
-                    "weights of that size. The file is damaged or was made by hand."
+                    f"The layer {options.get('name')!r} declares {key}={value}, but the file has "
+                    "no weights of that size. The file is damaged or was made by hand."
                 )
 
 

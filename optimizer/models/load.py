@@ -39,8 +39,8 @@ def load(data: bytes, inspected: Inspected) -> Any:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             reason = (lines[0] if lines else type(error).__name__)[:200].rstrip(".")
             raise InputError(
-                f"Keras {inspected.file.keras} cannot read this file: {reason}. Load it where it was "
-                "made and save it again with model.save('model.keras')."
+                f"Keras {inspected.file.keras} cannot read this file: {reason}. Load it where it "
+                "was made and save it again with model.save('model.keras')."
             ) from error
 
 

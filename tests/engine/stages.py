@@ -49,3 +49,8 @@ def threads(params, inputs, progress):
 
     count = tf.config.threading.get_intra_op_parallelism_threads()
     return {"threads": str(count).encode()}
+
+
+def slow_double(params, inputs, progress):
+    time.sleep(0.5)
+    return double(params, inputs, progress)

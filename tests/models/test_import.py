@@ -69,7 +69,7 @@ def test_nested_models_operations_and_normalization(tmp_path):
     x = base(keras.ops.multiply(inputs, 2.0), training=False)
     x = keras.ops.mean(keras.activations.hard_sigmoid(x), axis=[1, 2]) + 1.0
     model = keras.Model(inputs, keras.layers.Dense(2)(x))
-    facts, flat = import_model(saved(model, tmp_path))
+    _, flat = import_model(saved(model, tmp_path))
     same_outputs(model, flat, randoms(3, 8, 8, 3))
 
 

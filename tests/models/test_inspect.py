@@ -115,6 +115,10 @@ def test_lambda_layers_are_refused_and_never_run(tmp_path, digits_cnn):
     assert not marker.exists()
 
 
+def function(module, name):
+    return {"class_name": "function", "module": module, "config": name}
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -251,7 +255,8 @@ def test_config_style_and_version_must_agree(digits_cnn):
 def test_inspection_imports_no_keras():
     code = (
         "import sys; from optimizer.models.inspect import inspect_upload; "
-        "from optimizer import samples; inspect_upload(samples.load_sample_model('digits_cnn'), 'x');"
+        "from optimizer import samples; "
+        "inspect_upload(samples.load_sample_model('digits_cnn'), 'x');"
         "assert not {'tensorflow', 'keras', 'tf_keras'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

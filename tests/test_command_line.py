@@ -1,0 +1,149 @@
+"""The command line as people script it: files, exit codes, one line for what is wrong."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from optimizer.engine.client import stop_engine
+from optimizer.store import Store
+from tests.engine.conftest import start_engine
+
+ROOT = Path(__file__).parents[1]
+VARIANT_KEYS = {
+    "name", "recipe", "file", "state", "error", "size_bytes", "gzip_bytes", "parameter_bytes",
+    "accuracy", "metrics", "agreement", "accuracy_n", "latency_ms", "peak_memory_bytes",
+    "sparsity", "max_distinct_weights", "layers", "seconds", "cached",
+}  # fmt: skip
+
+
+REST = ("--out", "OUT")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A store with a live engine, which the commands find and use."""
+    folder = tmp_path_factory.mktemp("cli")
+    store = Store.open(folder)
+    start_engine(store)
+    yield folder
+    stop_engine(store)
+
+
+def command(home, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "optimizer", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "FEATHERWEIGHT_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+
+def recipe(folder, content):
+    path = folder / "recipe.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def test_inspect_a_sample(home):
+    done = command(home, "inspect", "cancer_mlp", "--json")
+    assert done.returncode == 0
+    facts = json.loads(done.stdout)
+    assert facts["parameters"] == 4097
+    assert {layer["name"] for layer in facts["layers"]} >= {"dense_1", "dense_2"}
+    assert "dense_1" in command(home, "inspect", "cancer_mlp").stdout
+
+
+def test_run_writes_the_files_that_are_promised(home, tmp_path):
+    out = tmp_path / "out"
+    path = recipe(tmp_path, {"prune": {}, "quantize": {"mode": "int8"}})
+    done = command(
+        home, "run", "cancer_mlp", "--data", "cancer", "--recipe", path, "--out", out, "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    results = json.loads((out / "results.json").read_text())
+    assert results == json.loads(done.stdout)
+    assert results["schema"] == 1
+    for record in (results["baseline"], *results["variants"]):
+        assert set(record) == VARIANT_KEYS
+        assert record["state"] == "done"
+        assert (out / record["file"]).stat().st_size == record["size_bytes"]
+    assert results["variants"][0]["sparsity"] >= 0.78
+    assert results["environment"]["tensorflow"]
+    with (out / "results.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 2
+    assert len(list(out.glob("*.recipe.json"))) == 2
+
+
+def test_benchmark_compares_with_the_first_file(home, tmp_path):
+    out = tmp_path / "out"
+    path = recipe(tmp_path, {"quantize": {"mode": "float16"}})
+    command(home, "run", "cancer_mlp", "--data", "cancer", "--recipe", path, "--out", out)
+    files = sorted(out.glob("*.tflite"))
+    done = command(home, "benchmark", *files, "--json")
+    assert done.returncode == 0, done.stderr
+    first, second = json.loads(done.stdout)
+    assert first["ratio"] is None
+    assert second["ratio"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["inspect", "no_such_model"], "digits_cnn"),
+        (["inspect", "README.md"], "not a Keras model"),
+        (["benchmark", "README.md"], "not a TensorFlow Lite file"),
+        (
+            ["run", "cancer_mlp", "--data", "README.md", "--recipe", "RECIPE", "--out", "OUT"],
+            ".npz",
+        ),
+        (["run", "cancer_mlp", "--data", "digits", "--recipe", "RECIPE", "--out", "OUT"], "30"),
+        (["run", "cancer_mlp", "--data", "cancer", "--recipe", "BAD", "--out", "OUT"], "'prun'"),
+        (
+            ["run", "cancer_mlp", "--data", "cancer", "--recipe", "nope.json", "--out", "OUT"],
+            "nope",
+        ),
+    ],
+)
+def test_bad_input_is_exit_code_2_and_a_line(home, tmp_path, arguments, words):
+    places = {
+        "RECIPE": recipe(tmp_path, "{}"),
+        "OUT": tmp_path / "out",
+        "BAD": tmp_path / "bad.json",
+    }
+    (tmp_path / "bad.json").write_text('{"prun": {}}')
+    done = command(home, *(places.get(argument, argument) for argument in arguments))
+    assert done.returncode == 2
+    assert words in done.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_variant_that_fails_is_exit_code_1(home, tmp_path):
+    path = recipe(tmp_path, {"prune": {}, "layers": {"no_such_layer": {"final_sparsity": 0.5}}})
+    out = tmp_path / "out"
+    done = command(home, "run", "cancer_mlp", "--data", "cancer", "--recipe", path, "--out", out)
+    assert done.returncode == 1
+    results = json.loads((out / "results.json").read_text())
+    assert results["baseline"]["state"] == "done"
+    assert "no_such_layer" in results["variants"][0]["error"]
+
+
+def test_the_same_recipe_gives_the_same_bytes_without_the_cache(home, tmp_path):
+    path = recipe(
+        tmp_path,
+        {"prune": {}, "cluster": {}, "quantize": {"aware": True}, "fine_tune": {"epochs": 1}},
+    )
+    made = []
+    for name in ("one", "two"):
+        arguments = ("digits_cnn", "--data", "digits", "--recipe", path, "--out", tmp_path / name)
+        done = command(home, "run", *arguments, "--no-cache")
+        assert done.returncode == 0, done.stderr
+        made.append(next((tmp_path / name).glob("prune*.tflite")).read_bytes())
+    assert made[0] == made[1]
