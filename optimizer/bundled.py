@@ -9,12 +9,13 @@ from optimizer.store import Store
 from optimizer.store.archive import import_study
 
 STUDY_FILE: Path = SAMPLE_FOLDER / "digits_cnn.study.zip"
-_MARKER = "sample-study-imported"
+MARKER = "sample-study-imported"
+"""The file in a store that says the sample study was imported once."""
 
 
 def ensure_sample_study(store: Store) -> None:
     """Import the bundled study the first time a store is opened; a deleted one stays deleted."""
-    marker = store.home / _MARKER
+    marker = store.home / MARKER
     if marker.exists() or not STUDY_FILE.exists():
         return
     import_study(store, STUDY_FILE, origin="sample")

@@ -1,0 +1,64 @@
+"""Pages run by Streamlit's AppTest, on stores of their own and without an engine."""
+
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from optimizer.bundled import MARKER, ensure_sample_study
+from optimizer.store import Store
+
+ROOT = Path(__file__).parents[2]
+STUDY_PAGES = ("compare", "optimize", "variant", "model", "data", "runs")
+
+
+class Workbench:
+    """The app in one session, and its store."""
+
+    def __init__(self, store):
+        self.store = store
+
+    def open(self, page, **query):
+        """A page as a fresh session sees it; fails on any exception."""
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        app.query_params.update(query)
+        app.run()
+        app.switch_page(f"pages/{page}.py").run()
+        check(app)
+        return app
+
+    @property
+    def study(self):
+        return self.store.list_studies()[0]
+
+
+def check(app):
+    assert not app.exception, [item.message for item in app.exception]
+    return app
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("FEATHERWEIGHT_HOME", str(tmp_path))
+    monkeypatch.setenv("FEATHERWEIGHT_NO_ENGINE", "1")
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    yield tmp_path
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def workbench(home):
+    """With the bundled sample study."""
+    store = Store.open(home)
+    ensure_sample_study(store)
+    return Workbench(store)
+
+
+@pytest.fixture
+def empty(home):
+    """With nothing in it."""
+    store = Store.open(home)
+    (home / MARKER).touch()
+    return Workbench(store)
