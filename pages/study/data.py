@@ -101,7 +101,9 @@ def _images(x: np.ndarray, y: np.ndarray | None) -> None:
     captions = [str(label) for label in y.reshape(-1)] if y is not None else None
     with st.container(horizontal=True):
         for index, image in enumerate(images[:24]):
-            st.image(image, caption=captions[index] if captions else None, width=64)
+            label = captions[index] if captions else None
+            alt = f"Test sample {index + 1}" + (f", label {label}" if label else "")
+            st.image(image, caption=label, width=64, alt=alt)
 
 
 draw()
