@@ -12,7 +12,7 @@ help:  ## List the commands
 
 run: install  ## Install, then start the engine and the app on 127.0.0.1:$(PORT)
 	@echo "Featherweight: http://127.0.0.1:$(PORT)  (Ctrl-C ends the app; runs go on, \`make stop\` ends the engine)"
-	@$(BIN)/python serve.py --server.port $(PORT)
+	@$(BIN)/streamlit run app.py --server.port $(PORT)
 
 stop: install  ## End the engine that works in the background
 	@$(BIN)/python -m optimizer.engine stop

@@ -83,7 +83,7 @@ def served(home: Path) -> Iterator[str]:
         port = probe.getsockname()[1]
     environment = {**os.environ, "FEATHERWEIGHT_HOME": str(home)}
     process = subprocess.Popen(
-        [sys.executable, "serve.py", "--server.port", str(port)],
+        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.DEVNULL,

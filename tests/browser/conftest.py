@@ -38,9 +38,10 @@ class Server:
         self.start()
 
     def start(self):
+        command = [sys.executable, "-m", "streamlit", "run", "app.py"]
         with (self.home / "app.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "serve.py", "--server.port", str(self.port)],
+                [*command, "--server.port", str(self.port)],
                 cwd=ROOT,
                 env={**os.environ, "FEATHERWEIGHT_HOME": str(self.home)},
                 stdout=log,
