@@ -42,7 +42,7 @@ OPERATIONS = frozenset(KERAS_OPERATIONS)
 FUNCTIONS = frozenset(TENSORFLOW_FUNCTIONS)
 """TensorFlow functions that a ``TFOpLambda`` of Keras 2 may call."""
 
-VALUES = frozenset({"__keras_tensor__", "__tensor__", "__numpy__", "__ellipsis__", "__tuple__"})
+VALUES = frozenset("__ellipsis__ __keras_tensor__ __numpy__ __slice__ __tensor__ __tuple__".split())
 """Plain values that Keras 3 writes as objects."""
 
 POLICIES = frozenset({"DTypePolicy", "Policy", "TensorShape"})
@@ -52,7 +52,7 @@ ACTIVATIONS = frozenset(
     celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh
     leaky_relu linear log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink
     softmax softplus softsign sparse_plus sparse_sigmoid sparsemax squareplus swish tanh
-    tanh_shrink threshold
+    tanh_shrink
     """.split()
 )
 

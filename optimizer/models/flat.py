@@ -41,7 +41,6 @@ KERAS3_ACTIVATIONS = (
     "sparsemax",
     "squareplus",
     "tanh_shrink",
-    "threshold",
 )
 """Activations that tf_keras lacks, or that mean something else there (``hard_sigmoid``)."""
 
@@ -114,8 +113,8 @@ class RMSNormalization(tf_keras.layers.Layer):
         super().build(input_shape)
 
     @tf.autograph.experimental.do_not_convert
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """The inputs over their root mean square, times ``scale``."""
+    def call(self, inputs: tf.Tensor, training: Any = None) -> tf.Tensor:
+        """The inputs over their root mean square, times ``scale``, in training or not."""
         from keras import ops
 
         return ops.rms_normalization(inputs, self.scale, axis=self.axis, epsilon=self.epsilon)

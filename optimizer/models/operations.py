@@ -22,9 +22,9 @@ _NAMES = {
     "Divide DivideNoNan Dot Dstack Einsum Equal Exp Exp2 ExpandDims Expm1 Fabs Flip Floor "
     "FloorDivide FullLike GetItem Greater GreaterEqual Heaviside Hstack Hypot Inner Isfinite "
     "Isinf Isnan Less LessEqual Log Log10 Log1p Log2 Logaddexp LogicalAnd LogicalNot LogicalOr "
-    "LogicalXor Matmul Max Maximum Mean Min Minimum Mod Moveaxis NanToNum Negative NotEqual "
-    "OnesLike Outer Pad Power Prod Ptp Ravel Reciprocal Repeat Reshape Roll Rot90 Round Sign Sin "
-    "Sinc Sinh Split Sqrt Square Squeeze Stack Std Subtract Sum Swapaxes Take TakeAlongAxis Tan "
+    "LogicalXor Matmul Max Maximum Mean Min Minimum Mod Moveaxis Multiply NanToNum Negative "
+    "NotEqual OnesLike Outer Pad Power Prod Ptp Ravel Reciprocal Repeat Reshape Roll Rot90 Round Sign "
+    "Sin Sinc Sinh Split Sqrt Square Squeeze Stack Std Subtract Sum Swapaxes Take TakeAlongAxis Tan "
     "Tanh Tensordot Tile Transpose Tril Triu TrueDivide Trunc Var Vdot Vstack Where ZerosLike",
     "nn": "AdaptiveAveragePool AdaptiveMaxPool AveragePool Celu DepthToSpace Elu Gelu Glu "
     "HardShrink HardSigmoid HardSilu HardTanh LayerNorm LeakyRelu LogSigmoid LogSoftmax MaxPool "
@@ -159,6 +159,7 @@ TENSORFLOW_FUNCTIONS: dict[str, TensorFlowFunction] = {
     "__operators__.getitem": _F("GetItem", ("tensor", "slice_spec")),
     "cast": _F("Cast", ("x",), {"dtype": "dtype"}),
     "clip_by_value": _F("Clip", ("t",), {"clip_value_min": "x_min", "clip_value_max": "x_max"}),
+    "compat.v1.squeeze": _F("Squeeze", ("input",), {"axis": "axis"}),
     "compat.v1.transpose": _F("Transpose", ("a",), {"perm": "axes"}),
     "concat": _F("Concatenate", ("values",), {"axis": "axis"}),
     "expand_dims": _F("ExpandDims", ("input",), {"axis": "axis"}),

@@ -33,15 +33,17 @@ def _recurrent_options(source: Any, target: type) -> dict[str, Any]:
         if key in config:
             known = activation_name(getattr(source, key))
             config[key] = SAME_ACTIVATIONS.get(known) or flat.ACTIVATIONS[known]
-    return _known_options(target, source, config)
+    zero_output = config.pop("zero_output_for_mask", None)
+    options = _known_options(target, source, config)
+    if zero_output is not None:  # taken by tf_keras's constructors without being declared
+        options["zero_output_for_mask"] = zero_output
+    return options
 
 
 @converts("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "GRU", "LSTM", "SimpleRNN")
 def _recurrent(source: Any, name: str) -> Conversion:
     target = getattr(tf_keras.layers, type(source).__name__)
     options = _recurrent_options(source, target)
-    if "zero_output_for_mask" in source.get_config():
-        options["zero_output_for_mask"] = source.zero_output_for_mask
     return Conversion((target(**options, name=name),), weights_of(source))
 
 

@@ -75,8 +75,9 @@ def store(server):
     return Store.open(server.home)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
+    """Stopped with its module: Playwright keeps an event loop running in this thread."""
     chromium = shutil.which("chromium")
     assert chromium, "the browser tests need Debian's chromium: make chromium"
     with sync_playwright() as playwright:
