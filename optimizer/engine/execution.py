@@ -57,8 +57,7 @@ class Execution:
     async def run(self) -> None:
         """Run to the end. Never raises but when its task is cancelled.
 
-        A cancellation that nobody asked for is the engine stopping: the run then stays as it
-        is in the store, and the next engine resumes it.
+        Whoever cancelled it calls :meth:`record_cancellation` afterwards.
         """
         try:
             if self._run.kind == "import_model":
@@ -70,8 +69,6 @@ class Execution:
         except asyncio.CancelledError:
             for task in self._tasks.values():
                 task.cancel()
-            if self._store.get_run(self._run.id).cancel_requested:
-                self._cancelled()
             raise
         except FeatherweightError as error:
             self._log(str(error))
@@ -199,10 +196,22 @@ class Execution:
         self._record(stage.key, state="done", fraction=1.0, seconds=seconds, finished_at=utc_now())
         self._log(f"{stage.label}: done in {seconds:.1f} s")
 
-    def _cancelled(self) -> None:
-        for key, row in list(self._rows.items()):
-            if row.state in ("waiting", "running"):
-                self._record(key, state="cancelled", message="cancelled", finished_at=utc_now())
+    def record_cancellation(self) -> None:
+        """Record that the run was cancelled, also when it had not begun, if somebody asked for it.
+
+        A cancellation that nobody asked for is the engine stopping: the run then stays as it
+        is in the store, and the next engine resumes it.
+        """
+        if not self._store.get_run(self._run.id).cancel_requested:
+            return
+        ended: dict[str, Any] = {
+            "state": "cancelled",
+            "message": "cancelled",
+            "finished_at": utc_now(),
+        }
+        stages = self._store.list_stages(self._run.id)
+        unfinished = [stage for stage in stages if stage.state in ("waiting", "running")]
+        self._store.put_stages([replace(stage, **ended) for stage in unfinished])
         for variant_id in self._run.variant_ids:
             if self._store.get_variant(variant_id).state in ("queued", "running"):
                 self._store.update_variant(variant_id, state="cancelled")

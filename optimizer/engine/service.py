@@ -93,7 +93,13 @@ class Engine:
         execution = Execution(self._store, self._runner, run, self._threads)
         task = asyncio.create_task(self._guard(run, execution), name=run.id)
         self._active[run.id] = task
-        task.add_done_callback(lambda _: self._active.pop(run.id, None))
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._active.pop(run.id, None)
+            if task.cancelled():
+                execution.record_cancellation()
+
+        task.add_done_callback(ended)
 
     async def _guard(self, run: Run, execution: Execution) -> None:
         """A defect of ours in one run must not end the others."""

@@ -133,6 +133,17 @@ def test_a_killed_engine_is_succeeded_and_the_run_resumed(store, study):
     assert "Resumed" in store.read_log(run.id)
 
 
+def test_what_is_cancelled_while_no_engine_lives_is_cancelled_by_the_next(store, study):
+    run, (variant_id,) = ask(store, study, {**LONG, "seed": 2})
+    under_way(store, run)
+    os.kill(store.engine_state().pid, signal.SIGKILL)
+    store.request_cancel(run.id)
+    start_engine(store)
+    assert finish(store, run).state == "cancelled"
+    assert store.get_variant(variant_id).state == "cancelled"
+    assert stages(store, run)["prune"].state == "cancelled"
+
+
 def test_a_second_engine_steps_back(store, study):
     pid = store.engine_state().pid
     second = subprocess.run(
