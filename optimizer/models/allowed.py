@@ -63,6 +63,9 @@ DTYPES = frozenset(
     """.split()
 )
 
+PRECISIONS = frozenset({"bfloat16", "float16", "float64", "mixed_bfloat16", "mixed_float16"})
+"""Those of them that become float32: tfmot and the TFLite converter know no other training."""
+
 MODULE = re.compile(r"(keras|tf_keras)(\.[a-z_0-9]+){0,6}|builtins|tensorflow\.keras\.layers")
 """Modules a class may come from; nothing is imported by these names all the same."""
 

@@ -14,13 +14,13 @@ from functools import partial
 from typing import Any
 
 import keras
-import numpy as np
 import tf_keras
 
 from optimizer.errors import InputError
 from optimizer.models import legacy, recurrent  # noqa: F401 - recurrent registers its layers
-from optimizer.models.layers import LEAF_ALIASES, Conversion, convert_layer
+from optimizer.models.layers import Conversion, convert_layer, copy_weights
 from optimizer.models.native import apply_operation
+from optimizer.models.notes import Changes
 from optimizer.models.operations import from_tensorflow
 from optimizer.models.walk import (
     Call,
@@ -69,37 +69,6 @@ def to_flat(source: Any) -> FlatModel:
     return _Rebuilder(source).result()
 
 
-@dataclass
-class _Changes:
-    """Names of what was changed on the way, for the notes."""
-
-    flattened: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    split: list[str] = field(default_factory=list)
-    frozen: list[str] = field(default_factory=list)
-    thawed: list[str] = field(default_factory=list)
-    renamed: list[str] = field(default_factory=list)
-    operations: list[str] = field(default_factory=list)
-
-    def notes(self) -> tuple[str, ...]:
-        sentences = (
-            ("Nested models were flattened into one", self.flattened),
-            ("Layers that do nothing when the model is used were removed", self.removed),
-            ("Activations that Keras 2 lacks became layers of their own, behind", self.split),
-            ("Batch normalizations with frozen statistics stay frozen", self.frozen),
-            ("Frozen layers can be fine-tuned again", self.thawed),
-            ("Layers were renamed to make their names unique and valid", self.renamed),
-            ("Tensor operations became layers", self.operations),
-        )
-        return tuple(f"{text}: {_listed(names)}." for text, names in sentences if names)
-
-
-def _listed(names: list[str]) -> str:
-    distinct = list(dict.fromkeys(names))
-    shown = ", ".join(distinct[:6])
-    return shown if len(distinct) <= 6 else f"{shown} and {len(distinct) - 6} more"
-
-
 class _Rebuilder:
     """Makes every call of a source model again with layers of tf_keras."""
 
@@ -107,7 +76,7 @@ class _Rebuilder:
         self.source = source
         self.graph = graph_of(source)
         self.is_keras3 = isinstance(source, keras.Model)
-        self.changes = _Changes()
+        self.changes = Changes()
         self.built: dict[int, Conversion] = {}
         self.tensors: dict[Path, list[Any]] = {}
         self.reserved = {call.operation.name for call in self.graph.calls}
@@ -122,7 +91,7 @@ class _Rebuilder:
         return FlatModel(model, self.graph, self.tensors, self.changes.notes())
 
     def _input(self, tensor: Any) -> Any:
-        dtype = str(getattr(tensor.dtype, "name", tensor.dtype))
+        dtype = _dtype_name(tensor)
         if dtype == "string" or getattr(tensor, "sparse", False):
             raise InputError(
                 f"The input {input_name(tensor)} is {'text' if dtype == 'string' else 'sparse'}, "
@@ -158,6 +127,10 @@ class _Rebuilder:
             outputs = self._tensorflow_function(operation, arguments, keywords, prefix)
         else:
             outputs = self._layer(operation, arguments, keywords, prefix, training)
+            outputs = [
+                self._as_float(tensor, reference)
+                for tensor, reference in zip(outputs, call.outputs, strict=True)
+            ]
         self.tensors[path] = outputs
         return outputs
 
@@ -244,7 +217,7 @@ class _Rebuilder:
         is_new = not first._inbound_nodes
         outputs = first(*arguments, **keywords)
         if is_new:
-            _copy_weights(source, first, conversion)
+            copy_weights(source, first, conversion)
             self._set_trainable(source, conversion)
         if training is False and kind == "BatchNormalization":
             first.trainable = False
@@ -252,6 +225,13 @@ class _Rebuilder:
         for layer in others:
             outputs = layer(outputs)
         return flatten(outputs)
+
+    def _as_float(self, tensor: Any, reference: Any) -> Any:
+        """Integers as numbers, where a layer that was removed turned them into such."""
+        if tensor.dtype.is_floating or "float" not in _dtype_name(reference):
+            return tensor
+        name = self._unique("cast", "")
+        return apply_operation("Cast", {"dtype": "float32"}, [tensor], {}, name)
 
     def _conversion(self, source: Any, prefix: str) -> Conversion:
         if id(source) not in self.built:
@@ -296,31 +276,5 @@ class _Rebuilder:
         return cleaned if cleaned[:1].isalnum() else f"layer_{cleaned}"
 
 
-def _copy_weights(source: Any, layer: Any, conversion: Conversion) -> None:
-    """Put the source's weights into the new layer, one by one.
-
-    Raises:
-        InputError: number, names or shapes differ, so the two are not the same layer.
-    """
-    if len(layer.weights) != len(conversion.weights):
-        raise _different(source, f"{len(conversion.weights)} weights, not {len(layer.weights)}")
-    for variable, (leaf, _) in zip(layer.weights, conversion.weights, strict=True):
-        own = variable.name.split("/")[-1].split(":")[0]
-        if leaf not in (own, LEAF_ALIASES.get(own)):
-            raise _different(source, f"the weight {leaf} where {own} is expected")
-    for variable, (leaf, array) in zip(layer.weights, conversion.weights, strict=True):
-        if tuple(variable.shape) != array.shape:
-            raise _different(source, f"{leaf} of shape {array.shape}, not {tuple(variable.shape)}")
-        if not np.isfinite(array).all():
-            raise InputError(
-                f"The weight {leaf} of the layer {source.name} contains NaN or infinite values. "
-                "The training diverged; train the model again and save it."
-            )
-        variable.assign(array)
-
-
-def _different(source: Any, what: str) -> InputError:
-    return InputError(
-        f"The layer {source.name} ({type(source).__name__}) has {what}, so it cannot be brought "
-        "to Keras 2. Save the model again with a current Keras 3."
-    )
+def _dtype_name(tensor: Any) -> str:
+    return str(getattr(tensor.dtype, "name", tensor.dtype))

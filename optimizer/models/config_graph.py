@@ -12,28 +12,71 @@ from optimizer.models import allowed
 _SIZES = ("units", "filters", "input_dim", "output_dim", "key_dim")
 
 
-def refuse_cycles(config: Any) -> None:
-    """Refuse a functional model whose layers feed each other in a circle: tf_keras never ends.
+_CONSTANT = "_CONSTANT_VALUE"
+"""Stands in Keras 2's notation where a layer's name would, for a plain value."""
+
+
+def refuse_broken_graphs(config: Any) -> None:
+    """Refuse functional models whose calls feed each other in a circle or refer to nothing.
+
+    tf_keras's loader would wait for such calls for ever.
 
     Raises:
-        InputError: there is a cycle.
+        InputError: naming the layers.
     """
     for model in _models(config):
-        sorter: TopologicalSorter[tuple[str, int]] = TopologicalSorter()
-        for layer in model["config"].get("layers") or []:
-            if not isinstance(layer, dict):
-                continue
-            name = str(layer.get("name") or (layer.get("config") or {}).get("name"))
-            for index, node in enumerate(layer.get("inbound_nodes") or []):
-                sorter.add((name, index), *_sources(node))
-        try:
-            sorter.prepare()
-        except CycleError as error:
-            names = " → ".join(str(step[0]) for step in error.args[1])
+        layers = [item for item in model["config"].get("layers") or [] if isinstance(item, dict)]
+        if any("inbound_nodes" in layer for layer in layers):
+            _check_calls(layers)
+
+
+def _check_calls(layers: list[dict[str, Any]]) -> None:
+    calls: dict[str, list[Any]] = {}
+    for layer in layers:
+        name, nodes = _name(layer), layer.get("inbound_nodes") or []
+        if not isinstance(nodes, list) or name in calls:
             raise InputError(
-                f"The layers of this model feed each other in a circle ({names[:200]}), which no "
-                "real model does. The file is damaged or was made by hand."
-            ) from None
+                f"The layer {name[:80]!r} is described twice or not in a readable way. The file is "
+                "damaged or was made by hand."
+            )
+        calls[name] = nodes
+    inputs = {_name(layer) for layer in layers if layer.get("class_name") == "InputLayer"}
+    first = {_name(layer): _first_call(layer) for layer in layers}
+    sorter: TopologicalSorter[tuple[str, int]] = TopologicalSorter()
+    for name, nodes in calls.items():
+        for number, node in enumerate(nodes):
+            for source, index, is_keras2 in _sources(node):
+                called = 0 if source in inputs else index - is_keras2 * first.get(source, 0)
+                if source not in calls or not 0 <= called < max(len(calls[source]), 1):
+                    raise InputError(
+                        f"The layer {name[:80]!r} takes the output of {source[:80]!r}, which the "
+                        "model has not. The file is damaged or was made by hand."
+                    )
+                sorter.add((name, number), (source, called))
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        names = " → ".join(str(step[0]) for step in error.args[1])
+        raise InputError(
+            f"The layers of this model feed each other in a circle ({names[:200]}), which no "
+            "real model does. The file is damaged or was made by hand."
+        ) from None
+
+
+def _name(layer: dict[str, Any]) -> str:
+    options = layer.get("config")
+    return str(layer.get("name") or (options.get("name") if isinstance(options, dict) else ""))
+
+
+def _first_call(layer: dict[str, Any]) -> int:
+    """Keras 2 counts a nested model's own construction as its call number 0."""
+    options = layer.get("config")
+    if layer.get("class_name") not in allowed.MODELS:
+        return 0
+    inner = options.get("layers") if isinstance(options, dict) else options
+    head = inner[0] if isinstance(inner, list) and inner else {}
+    options = head.get("config") if isinstance(head, dict) else {}
+    return int(isinstance(options, dict) and "batch_input_shape" in options)
 
 
 def refuse_oversized(config: Any, shapes: set[tuple[int, ...]]) -> None:
@@ -64,18 +107,34 @@ def has_input_shape(config: dict[str, Any]) -> bool:
     """Whether a Sequential model says what it takes; functional models always do."""
     if config["class_name"] != "Sequential":
         return True
-    options = config["config"]
+    options = config.get("config")
     layers = options.get("layers") if isinstance(options, dict) else options
     if isinstance(options, dict) and options.get("build_input_shape"):
         return True
-    built = config.get("build_config") or {}
-    if built.get("input_shape"):
+    built = config.get("build_config")
+    if isinstance(built, dict) and built.get("input_shape"):
         return True
-    return any(
-        key in (layer.get("config") or {})
-        for layer in (layers or [])[:1]
-        for key in ("batch_input_shape", "batch_shape", "layers")
+    head = layers[0] if isinstance(layers, list) and layers else {}
+    options = head.get("config") if isinstance(head, dict) else {}
+    return isinstance(options, dict) and any(
+        key in options for key in ("batch_input_shape", "batch_shape", "layers")
     )
+
+
+def notations(config: Any) -> set[int]:
+    """The major versions of Keras in whose notation a configuration is written; often none."""
+    found = set()
+    for layer in _dicts(config):
+        options = layer.get("config")
+        if layer.get("class_name") == "InputLayer" and isinstance(options, dict):
+            found |= {2} if "batch_input_shape" in options else set()
+            found |= {3} if "batch_shape" in options else set()
+        elif isinstance(options, dict) and options.get("batch_input_shape"):
+            found.add(2)
+        nodes = layer.get("inbound_nodes")
+        for node in nodes if isinstance(nodes, list) else ():
+            found.add(3 if isinstance(node, dict) else 2)
+    return found
 
 
 def _models(node: Any) -> Iterator[dict[str, Any]]:
@@ -94,23 +153,33 @@ def _dicts(node: Any) -> Iterator[dict[str, Any]]:
             yield from _dicts(value)
 
 
-def _sources(node: Any) -> Iterator[tuple[str, int]]:
-    """Where a call's tensors come from: (layer, number of its call), in both Keras's notations."""
+def _sources(node: Any) -> Iterator[tuple[str, int, bool]]:
+    """Where a call's tensors come from: layer, number of its call, in Keras 2's notation or not."""
     if isinstance(node, dict):
-        history = (node.get("config") or {}).get("keras_history") if "config" in node else None
-        if isinstance(history, list) and len(history) == 3:
-            yield str(history[0]), int(history[1])
+        options = node.get("config")
+        history = options.get("keras_history") if isinstance(options, dict) else None
+        if history is not None:
+            if not _is_reference(history):
+                raise InputError(
+                    f"The model refers to the tensor {str(history)[:80]}, which is not readable. "
+                    "The file is damaged or was made by hand."
+                )
+            yield history[0], history[1], False
             return
         for value in node.values():
             yield from _sources(value)
     elif isinstance(node, list):
-        is_reference = (
-            len(node) in (3, 4)
-            and isinstance(node[0], str)
-            and all(isinstance(item, int) and not isinstance(item, bool) for item in node[1:3])
-        )
-        if is_reference:
-            yield node[0], node[1]
+        if _is_reference(node) and node[0] != _CONSTANT:
+            yield node[0], node[1], True
             node = node[3:]
         for value in node:
             yield from _sources(value)
+
+
+def _is_reference(node: Any) -> bool:
+    return (
+        isinstance(node, list)
+        and len(node) in (3, 4)
+        and isinstance(node[0], str)
+        and all(isinstance(item, int) and not isinstance(item, bool) for item in node[1:3])
+    )

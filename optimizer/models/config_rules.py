@@ -24,11 +24,14 @@ _ZEROS: dict[str, Any] = {
 }
 
 
-def cleaned(config: Any) -> dict[str, Any]:
-    """A model's configuration with only what may be deserialized.
+def cleaned(config: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """A model's configuration with only what may be deserialized, all of it in float32.
 
     Args:
         config: the parsed ``config.json``, or the ``model_config`` of a legacy HDF5 file.
+
+    Returns:
+        The configuration, and sentences about what was changed in it.
 
     Raises:
         InputError: it names something that is not allowed, or is too large or too deep.
@@ -38,17 +41,23 @@ def cleaned(config: Any) -> dict[str, Any]:
             "The file has no model configuration, so it is not a whole Keras model. Save it with "
             "model.save('model.keras')."
         )
-    if config["class_name"] not in allowed.MODELS:
+    if _text(config["class_name"]) not in allowed.MODELS:
         raise InputError(
             f"The model is of the class {_short(config['class_name'])}. Only Sequential and "
             "functional models can be used; a subclassed model has no graph to work on."
         )
-    return _Cleaner().value(config, 0)
+    cleaner = _Cleaner()
+    result = cleaner.value(config, 0)
+    if not cleaner.precisions:
+        return result, ()
+    names = ", ".join(sorted(cleaner.precisions))
+    return result, (f"The model computes in float32 now; it was saved to compute in {names}.",)
 
 
 class _Cleaner:
     def __init__(self) -> None:
         self._nodes = 0
+        self.precisions: set[str] = set()
 
     def value(self, node: Any, depth: int) -> Any:
         """A cleaned copy of any part of the configuration."""
@@ -94,13 +103,26 @@ class _Cleaner:
                 )
             else:
                 _check_option(key, value)
-                result[key] = self.value(value, depth + 1)
+                result[key] = self._float32(key, node, self.value(value, depth + 1))
         return result
+
+    def _float32(self, key: str, node: Mapping[str, Any], value: Any) -> Any:
+        """``float32`` in place of another precision of a layer or of a policy."""
+        is_policy = node.get("class_name") in allowed.POLICIES and key == "config"
+        if is_policy and isinstance(value, dict) and value.get("name") in allowed.PRECISIONS:
+            self.precisions.add(value["name"])
+            return {**value, "name": "float32"}
+        if key == "dtype" and isinstance(value, str) and value in allowed.PRECISIONS:
+            self.precisions.add(value)
+            return "float32"
+        return value
 
 
 def _check_class(node: Mapping[str, Any]) -> None:
     name, module = node["class_name"], node.get("module")
     registered = node.get("registered_name")
+    if not isinstance(name, str) or not isinstance(registered, str | None):
+        raise InputError(_custom(name if not isinstance(name, str) else registered))
     if name in ("Lambda", "__lambda__"):
         raise InputError(
             "The model contains a Lambda layer, which is Python code; code from a file is never "
@@ -127,12 +149,11 @@ def _check_class(node: Mapping[str, Any]) -> None:
     if module is not None and not (isinstance(module, str) and allowed.MODULE.fullmatch(module)):
         raise InputError(_custom(f"{module}.{name}"))
     if name == "function":
-        if node.get("config") not in allowed.ACTIVATIONS:
+        if _text(node.get("config")) not in allowed.ACTIVATIONS:
             raise InputError(_custom(node.get("config")))
         return
     known = allowed.MODELS | allowed.LAYERS | allowed.OPERATIONS | allowed.VALUES | allowed.POLICIES
-    initializer = isinstance(module, str) and module.endswith("initializers")
-    if name not in known and not initializer:
+    if name not in known:
         raise InputError(_custom(name))
 
 
@@ -142,7 +163,7 @@ def _check_option(key: str, value: Any) -> None:
             f"The model uses the activation {_short(value)}, which Keras does not have. Custom "
             "functions cannot be loaded; use a built-in one and save the model again."
         )
-    if key == "function" and value not in allowed.FUNCTIONS:
+    if key == "function" and _text(value) not in allowed.FUNCTIONS:
         raise InputError(
             f"The model calls the TensorFlow function {_short(value)}, which is not supported. "
             "Replace it by a Keras layer and save the model again."
@@ -157,6 +178,11 @@ def _custom(name: Any) -> str:
         "here. Code of custom classes is not in the file and is never run; replace it by built-in "
         "layers and save the model again."
     )
+
+
+def _text(value: Any) -> str | None:
+    """The value when it is text, so that it can be looked up in a list of names."""
+    return value if isinstance(value, str) else None
 
 
 def _short(value: Any) -> str:

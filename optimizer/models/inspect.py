@@ -11,7 +11,12 @@ from typing import Any, Literal
 
 from optimizer.errors import InputError
 from optimizer.models import limits
-from optimizer.models.config_graph import has_input_shape, refuse_cycles, refuse_oversized
+from optimizer.models.config_graph import (
+    has_input_shape,
+    notations,
+    refuse_broken_graphs,
+    refuse_oversized,
+)
 from optimizer.models.config_rules import cleaned
 from optimizer.models.containers import (
     CONFIG,
@@ -51,10 +56,12 @@ class Inspected:
     Attributes:
         file: what it is.
         config: its configuration, cleaned of everything that is not to be deserialized.
+        notes: plain sentences about what was changed in the configuration.
     """
 
     file: ModelFile
     config: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 def identify(data: bytes, file_name: str) -> ModelFile:
@@ -96,14 +103,11 @@ def _inspect_archive(data: bytes) -> Inspected:
     version = metadata.get("keras_version") if isinstance(metadata, dict) else None
     raw = parse_json(members[CONFIG], CONFIG)
     keras = _major(version)
-    config = cleaned(raw)
-    if keras == 3 and not _is_keras3_style(raw):
-        raise InputError(
-            f"The file says it was written by Keras {version}, but its configuration is of "
-            "another version. The file is damaged or was made by hand."
-        )
+    config, notes = cleaned(raw)
+    _check_style(config, keras, version)
     _check_graph(config)
-    return Inspected(ModelFile(f"Keras {keras} (.keras)", keras, str(version), len(data)), config)
+    file = ModelFile(f"Keras {keras} (.keras)", keras, str(version), len(data))
+    return Inspected(file, config, notes)
 
 
 def _inspect_hdf5(data: bytes) -> Inspected:
@@ -116,16 +120,17 @@ def _inspect_hdf5(data: bytes) -> Inspected:
             "This HDF5 file has weights but no architecture. Save the whole model with "
             "model.save('model.keras'), not model.save_weights."
         )
-    config = cleaned(parse_json(_text(text) or "", "model_config"))
+    config, notes = cleaned(parse_json(_text(text) or "", "model_config"))
+    keras: Literal[2, 3] = 3 if (version or "2").startswith("3") else 2
+    _check_style(config, keras, version)
     _check_graph(config)
     refuse_oversized(config, shapes)
-    keras: Literal[2, 3] = 3 if (version or "2").startswith("3") else 2
-    name = f"Keras {keras} HDF5 (.h5)"
-    return Inspected(ModelFile(name, keras, version, len(data)), config)
+    file = ModelFile(f"Keras {keras} HDF5 (.h5)", keras, version, len(data))
+    return Inspected(file, config, notes)
 
 
 def _check_graph(config: dict[str, Any]) -> None:
-    refuse_cycles(config)
+    refuse_broken_graphs(config)
     if not has_input_shape(config):
         raise InputError(
             "This Sequential model does not say what shape it takes. Add keras.Input(shape=…) as "
@@ -144,9 +149,18 @@ def _major(version: Any) -> Literal[2, 3]:
     )
 
 
-def _is_keras3_style(config: Any) -> bool:
-    """Whether shapes are called as Keras 3 calls them; Keras 2 says ``batch_input_shape``."""
-    return '"batch_input_shape"' not in str(config).replace("'", '"')
+def _check_style(config: Any, keras: int, version: str | None) -> None:
+    """Refuse a configuration in the other Keras's notation: the two differ silently.
+
+    Keras 2 says ``batch_input_shape`` where Keras 3 says ``batch_shape``, and lists of lists
+    where Keras 3 writes the arguments of a call as an object.
+    """
+    other = notations(config) - {keras}
+    if other:
+        raise InputError(
+            f"The file says it was written by Keras {version or 2}, but its configuration is of "
+            f"another version: Keras {other.pop()}. The file is damaged or was made by hand."
+        )
 
 
 def _text(value: Any) -> str | None:

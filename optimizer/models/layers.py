@@ -256,3 +256,33 @@ def normalization(source: Any, name: str) -> Layer:
         invert=source.invert,
         name=name,
     )
+
+
+def copy_weights(source: Any, layer: Any, conversion: Conversion) -> None:
+    """Put the source's weights into the new layer, one by one.
+
+    Raises:
+        InputError: number, names or shapes differ, so the two are not the same layer.
+    """
+    if len(layer.weights) != len(conversion.weights):
+        raise _different(source, f"{len(conversion.weights)} weights, not {len(layer.weights)}")
+    for variable, (leaf, _) in zip(layer.weights, conversion.weights, strict=True):
+        own = variable.name.split("/")[-1].split(":")[0]
+        if leaf not in (own, LEAF_ALIASES.get(own)):
+            raise _different(source, f"the weight {leaf} where {own} is expected")
+    for variable, (leaf, array) in zip(layer.weights, conversion.weights, strict=True):
+        if tuple(variable.shape) != array.shape:
+            raise _different(source, f"{leaf} of shape {array.shape}, not {tuple(variable.shape)}")
+        if not np.isfinite(array).all():
+            raise InputError(
+                f"The weight {leaf} of the layer {source.name} contains NaN or infinite values. "
+                "The training diverged; train the model again and save it."
+            )
+        variable.assign(array)
+
+
+def _different(source: Any, what: str) -> InputError:
+    return InputError(
+        f"The layer {source.name} ({type(source).__name__}) has {what}, so it cannot be brought "
+        "to Keras 2. Save the model again with a current Keras 3."
+    )

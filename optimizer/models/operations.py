@@ -18,15 +18,15 @@ from optimizer.errors import InputError
 
 _NAMES = {
     "numpy": "Absolute Add All Any Amax Amin Arccos Arccosh Arcsin Arcsinh Arctan Arctan2 Arctanh "
-    "Argmax Argmin Average BroadcastTo Cbrt Ceil Clip Concatenate Cos Cosh Cumprod Cumsum "
-    "Diff Divide DivideNoNan Dot Dstack Einsum Equal Exp Exp2 ExpandDims Expm1 Fabs Flip "
-    "Floor FloorDivide FullLike GetItem Greater GreaterEqual Heaviside Hstack Hypot Inner "
-    "Isfinite Isinf Isnan Less LessEqual Log Log10 Log1p Log2 Logaddexp LogicalAnd "
-    "LogicalNot LogicalOr LogicalXor Matmul Max Maximum Mean Min Minimum Mod Moveaxis "
-    "Multiply NanToNum Negative NotEqual OnesLike Outer Pad Power Prod Ptp Ravel "
-    "Reciprocal Repeat Reshape Roll Rot90 Round Sign Sin Sinc Sinh Split Sqrt Square "
-    "Squeeze Stack Std Subtract Sum Swapaxes Take TakeAlongAxis Tan Tanh Tensordot Tile "
-    "Transpose Tril Triu TrueDivide Trunc Var Vdot Vstack Where ZerosLike",
+    "Argmax Argmin Average BroadcastTo Cbrt Ceil Clip Concatenate Cos Cosh Cumprod Cumsum Diff "
+    "Divide DivideNoNan Dot Dstack Einsum Equal Exp Exp2 ExpandDims Expm1 Fabs Flip Floor "
+    "FloorDivide FullLike GetItem Greater GreaterEqual Heaviside Hstack Hypot Inner Isfinite "
+    "Isinf Isnan Less LessEqual Log Log10 Log1p Log2 Logaddexp LogicalAnd LogicalNot LogicalOr "
+    "LogicalXor Matmul Max Maximum Mean Min Minimum Mod Moveaxis Multiply NanToNum Negative "
+    "NotEqual OnesLike Outer Pad Power Prod Ptp Ravel Reciprocal Repeat Reshape Roll Rot90 Round "
+    "Sign Sin Sinc Sinh Split Sqrt Square Squeeze Stack Std Subtract Sum Swapaxes Take "
+    "TakeAlongAxis Tan Tanh Tensordot Tile Transpose Tril Triu TrueDivide Trunc Var Vdot Vstack "
+    "Where ZerosLike",
     "nn": "AdaptiveAveragePool AdaptiveMaxPool AveragePool Celu DepthToSpace Elu Gelu Glu "
     "HardShrink HardSigmoid HardSilu HardTanh LayerNorm LeakyRelu LogSigmoid LogSoftmax MaxPool "
     "Moments Normalize OneHot RMSNorm Relu Relu6 Selu Sigmoid Silu SoftShrink Softmax Softplus "

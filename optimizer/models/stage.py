@@ -42,5 +42,5 @@ def import_model(
     model = load_flat(saved)
     progress(0.7, "comparing outputs on random input")
     verification = verify(source, flat, model)
-    facts = model_facts(inspected.file, model, verification, flat.notes)
+    facts = model_facts(inspected.file, model, verification, inspected.notes + flat.notes)
     return {"model.keras": saved, "facts.json": json.dumps(facts).encode()}

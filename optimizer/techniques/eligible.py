@@ -132,7 +132,7 @@ def _not_quantizable(layer: Any) -> str | None:  # noqa: PLR0911 - one return pe
     if type(layer) in _QAT_OUTPUT_ONLY:
         return None
     if type(layer) is layers.Activation or type(layer) in _QAT_KERNEL_LAYERS:
-        name = keras.activations.serialize(layer.activation)
+        name = str(getattr(layer.activation, "__name__", "")).removeprefix("keras3_")
         if name not in _QAT_ACTIVATIONS:
             return f"Quantization-aware training does not know the activation {name!r}."
         return None

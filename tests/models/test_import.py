@@ -104,3 +104,58 @@ def test_sequences(tmp_path):
     )
     _, flat = import_model(saved(model, tmp_path))
     same_outputs(model, flat, np.random.default_rng(0).integers(0, 20, (4, 6)))
+
+
+@pytest.mark.parametrize("name", ["hard_sigmoid", "hard_silu", "relu6", "leaky_relu", "celu"])
+def test_activations_that_keras_2_lacks(tmp_path, name):
+    import keras
+
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(6, activation=name), keras.layers.Dense(2)]
+    )
+    facts, flat = import_model(saved(model, tmp_path))
+    assert any("lacks" in note for note in facts["notes"])
+    same_outputs(model, flat, randoms(5, 4) * 8 - 4)
+
+
+def test_stacked_recurrent_layers_keep_masks_and_keras_3_activations(tmp_path):
+    import keras
+
+    words = keras.Input((8,), dtype="int32")
+    x = keras.layers.Embedding(20, 6, mask_zero=True)(words)
+    x = keras.layers.Bidirectional(keras.layers.LSTM(4, return_sequences=True))(x)
+    x = keras.layers.GRU(3, recurrent_activation="hard_sigmoid")(x)
+    model = keras.Model(words, x)
+    padded = np.random.default_rng(0).integers(1, 20, (4, 8))
+    padded[:, 5:] = 0
+    _, flat = import_model(saved(model, tmp_path))
+    same_outputs(model, flat, padded)
+
+
+@pytest.mark.parametrize("name", ["keras", "tf_keras"])
+def test_mixed_precision_becomes_float32_and_says_so(tmp_path, name):
+    keras = pytest.importorskip(name)
+    model = keras.Sequential(
+        [
+            keras.layers.Input((8, 8, 3)),
+            keras.layers.Conv2D(4, 3, activation="relu", dtype="mixed_float16"),
+            keras.layers.Flatten(dtype="mixed_float16"),
+            keras.layers.Dense(2),
+        ]
+    )
+    facts, flat = import_model(saved(model, tmp_path))
+    assert facts["verification"]["max_relative_difference"] < 1e-5
+    assert any("mixed_float16" in note for note in facts["notes"])
+    assert {str(weight.dtype.name) for weight in flat.weights} == {"float32"}
+
+
+def test_slices_constants_and_integer_images(tmp_path):
+    import keras
+
+    pixels = keras.Input((8, 8, 3), dtype="uint8")
+    x = keras.layers.RandomFlip()(pixels)
+    x = x[:, ::2, 1:, :] * np.array([1.0, 2.0, 3.0], "float32")
+    model = keras.Model(pixels, keras.layers.Conv2D(2, 3)(x))
+    facts, flat = import_model(saved(model, tmp_path))
+    assert any("removed" in note for note in facts["notes"])
+    same_outputs(model, flat, np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), "uint8"))

@@ -268,3 +268,69 @@ def test_the_lists_name_whatever_can_be_converted():
     assert layers.SAME | layers.IDENTITY | recurrent.CELLS <= allowed.LAYERS
     assert set(layers.CONVERTERS) <= allowed.LAYERS
     assert set(layers.SAME_ACTIVATIONS) <= allowed.ACTIVATIONS
+
+
+def keras2_node(name, source, number=0, **layer):
+    return {**dense(name=name), **layer, "name": name, "inbound_nodes": [[[source, number, 0, {}]]]}
+
+
+def functional(*layers):
+    return {"class_name": "Functional", "config": {"name": "m", "layers": list(layers)}}
+
+
+INPUT = {
+    "class_name": "InputLayer",
+    "name": "i",
+    "config": {"name": "i", "batch_input_shape": [None, 4], "dtype": "float32"},
+    "inbound_nodes": [],
+}
+
+
+def test_a_circle_through_a_nested_model_is_refused():
+    """Keras 2 counts a nested model's calls from 1; its loader waits for such a circle for ever."""
+    inner = {"name": "n", "layers": [INPUT, dense(name="d")]}
+    nested = keras2_node("n", "a", class_name="Sequential", config=inner)
+    assert "in a circle (" in refusal(hdf5(functional(INPUT, nested, keras2_node("a", "n", 1))))
+
+
+@pytest.mark.parametrize(("source", "number"), [("nowhere", 0), ("b", 7), ("b", -1)])
+def test_calls_that_refer_to_nothing_are_refused(source, number):
+    layers = (INPUT, keras2_node("b", "i"), keras2_node("a", source, number))
+    assert "which the model has not" in refusal(hdf5(functional(*layers)))
+
+
+@pytest.mark.parametrize("version", ["3.4.0", "2.15.0"])
+def test_config_style_and_version_must_agree_in_hdf5_too(version):
+    """Keras 3 opens Keras 2's notation, and computes hard_sigmoid otherwise without a word."""
+    config = sequential(dense(activation="hard_sigmoid"))
+    if version.startswith("2"):
+        config["config"]["layers"] = [
+            {"class_name": "InputLayer", "config": {"name": "i", "batch_shape": [None, 4]}}
+        ]
+    assert "another version" in refusal(hdf5(config, version=version))
+
+
+def call(*arguments):
+    return {**dense(name="a"), "name": "a", "inbound_nodes": [{"args": list(arguments)}]}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        sequential(dense(extra={"class_name": ["Dense"]})),
+        sequential(dense(extra={"class_name": {"a": 1}})),
+        sequential(dense(activation={"class_name": "function", "config": {"a": 1}})),
+        sequential(dense(function=["code"])),
+        sequential(dense(extra={"class_name": "Dense", "registered_name": ["x"]})),
+        {"class_name": ["Sequential"], "config": {}},
+        {"class_name": "Sequential", "config": {}, "build_config": "x"},
+        {"class_name": "Sequential", "config": {"layers": "abc"}},
+        {"class_name": "Sequential", "config": None},
+        functional(INPUT, {**dense(name="a"), "inbound_nodes": "abc"}),
+        functional(INPUT, call({"config": {"keras_history": ["i", "x", 0]}})),
+        functional(INPUT, INPUT),
+    ],
+    ids=str,
+)
+def test_configurations_of_the_wrong_types_are_refused_in_words(config):
+    assert refusal(hdf5(config))
