@@ -48,7 +48,7 @@ def test_design_document_example_is_accepted():
             "seed": 0,
         }
     )
-    assert recipe.name == "prune 80% · cluster 16 · int8 QAT · 1 layer override"
+    assert recipe.name == "prune 80% · cluster 16 · int8 QAT · batch 128 · 1 layer override"
 
 
 def test_equal_recipes_have_equal_hashes_and_different_ones_do_not():
