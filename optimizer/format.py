@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 
 def format_bytes(size_bytes: float) -> str:
@@ -77,3 +79,26 @@ METRIC_TITLES = {
     "mse": "Mean squared error",
 }
 """Metric name → what the screen calls it."""
+
+
+def metric_title(name: str) -> str:
+    """What the screen calls a metric; a metric from elsewhere keeps its own name."""
+    return METRIC_TITLES.get(name, name)
+
+
+def verification_sentence(verification: Mapping[str, Any]) -> str:
+    """How exactly a converted model repeats the uploaded one's outputs."""
+    samples, difference = verification["samples"], verification["max_abs_difference"]
+    if difference == 0:
+        return f"On {samples} random inputs its outputs are identical to the uploaded model's."
+    text = (
+        f"On {samples} random inputs its outputs differ from the uploaded model's by at most "
+        f"{difference:.1e}"
+    )
+    relative, tolerance = (
+        verification.get("max_relative_difference"),
+        verification.get("tolerance"),
+    )
+    if relative is not None and tolerance is not None:
+        text += f" (relative {relative:.1e}; more than {tolerance:.0e} would have been refused)"
+    return text + "."

@@ -1,48 +1,88 @@
-from optimizer.comparison import comparison_table, headlines, latency_verdict, suggested
-from tests.finished import ALL, BASELINE, POOR, SMALL, TINY, variant
+"""What is said about a variant beside its baseline."""
+
+import pytest
+
+from optimizer.comparison import comparison_table, suggested
+from optimizer.headlines import details, headlines, how_measured
+from optimizer.measured import measured
+from tests.variants import baseline, results, variant
 
 
-def by_title(found):
-    return {item.title: item for item in found}
+def said(item, base=None):
+    return {line.title: (line.value, line.delta, line.better) for line in headlines(item, base)}
 
 
-def test_headlines_compare_like_with_like():
-    found = by_title(headlines(SMALL, BASELINE))
-    assert found[".tflite as it ships"].delta == "4.00× smaller"
-    assert found["gzip-compressed"].delta == "8.33× smaller"
-    assert found["Accuracy"].delta == "−0.50 points"
-    assert found["Accuracy"].better is False
-    assert found["Latency p50"].delta == "2.50× faster"
-    assert found["Latency p50"].better is True
+def test_headlines_say_what_is_better_and_what_is_worse():
+    shown = said(variant("v", found=results()), baseline())
+    assert shown["As it ships"] == ("50.0 kB", "4.00× smaller", True)
+    assert shown["gzip-compressed"] == ("20.0 kB", "9.00× smaller", True)
+    assert shown["Accuracy"] == ("95.00 %", "−1.00 points", False)
+    assert shown["Latency p50"] == ("10 µs", "2.00× faster", True)
+    assert shown["Agreement"] == ("98.00 %", None, None)
 
 
-def test_the_baseline_is_not_compared_with_itself():
-    assert {item.delta for item in headlines(BASELINE, BASELINE)} == {None}
+def test_the_baseline_is_compared_with_nothing():
+    base = baseline()
+    assert all(line.delta is None or line.title == "Latency p50" for line in headlines(base, base))
+    assert said(base, base)["As it ships"] == ("200.0 kB", None, None)
 
 
-def test_a_difference_within_the_noise_is_called_none():
-    assert latency_verdict(TINY.results) == "no significant difference"
-    assert latency_verdict(POOR.results) == "2.00× slower"
-    assert latency_verdict(BASELINE.results) == "the baseline"
+@pytest.mark.parametrize(
+    ("latency", "words", "better"),
+    [
+        ({"ratio": 0.98, "significant": False}, "no significant difference", None),
+        ({"ratio": 2.5, "significant": True}, "2.50× slower", False),
+        ({"ratio": None}, None, None),
+    ],
+)
+def test_latency_says_no_more_than_was_measured(latency, words, better):
+    shown = said(variant("v", found=results(latency=latency)), baseline())
+    assert shown["Latency p50"][1:] == (words, better)
 
 
-def test_an_error_that_falls_is_better():
-    error = {"metric": "mae", "higher_is_better": False}
-    base = variant("baseline", metrics={"mae": 0.5}, metric_interval=[0.4, 0.6], **error)
-    good = variant("good", metrics={"mae": 0.4}, metric_interval=[0.3, 0.5], ratio=1.0, **error)
-    item = by_title(headlines(good, base))["Mean absolute error"]
-    assert item.better is True
-    assert item.delta == "-0.1"
+def test_what_is_missing_is_not_measured():
+    """As in an archive from elsewhere, or after training that diverged."""
+    bare = variant("bare", found={"size_bytes": 1000})
+    shown = said(bare, baseline())
+    assert shown["As it ships"][0] == "1000 B" or shown["As it ships"][0] == "1.00 kB"
+    for title in ("gzip-compressed", "Accuracy", "Latency p50", "Peak memory"):
+        assert shown[title][0] == "not measured"
+    assert all("not measured" in line for line in how_measured(measured(bare))[:3])
+    assert [line.value for line in details(bare, None)] == ["not measured"] * 4
+    assert comparison_table([baseline(), bare])["Latency"].tolist() == ["", "not measured"]
 
 
-def test_the_suggestion_costs_at_most_a_point():
-    assert suggested(ALL) == SMALL
-    assert suggested([BASELINE, TINY]) == BASELINE
-    assert suggested([]) is None
+def test_errors_are_better_when_they_are_smaller():
+    base = baseline(metric="mse", value=0.5)
+    shown = said(variant("v", found=results(metric="mse", value=0.4)), base)
+    assert shown["Mean squared error"] == ("0.4", "-0.1", True)
 
 
-def test_the_table_has_a_row_per_variant_and_differences():
-    table = comparison_table(ALL).set_index("id")
-    assert table.loc["small", "gzip vs baseline (×)"] == 100_000 / 12_000
-    assert round(table.loc["poor", "Δ Accuracy (%)"], 6) == -15.0
-    assert table.loc["baseline", "Size vs baseline (×)"] == 1.0
+def test_the_table_has_a_row_per_variant_with_differences_to_the_baseline():
+    table = comparison_table(
+        [baseline(), variant("v", found=results()), variant("w", state="queued")]
+    )
+    assert table["State"].tolist() == ["done", "done", "queued"]
+    row = table.iloc[1]
+    assert (row["Smaller (×)"], row["gzip smaller (×)"]) == (4.0, 9.0)
+    assert row["Δ Accuracy (points)"] == pytest.approx(-1.0)
+    assert row["Latency"] == "2.00× faster"
+    assert table.iloc[2].drop(["id", "Variant", "State"]).isna().all()
+
+
+def test_the_state_is_left_out_when_all_are_done():
+    assert "State" not in comparison_table([baseline(), variant("v", found=results())])
+
+
+def test_the_suggestion_is_the_smallest_download_within_a_point():
+    study = [
+        baseline(),
+        variant("tiny", found=results(gzip_bytes=1000, value=0.90)),
+        variant("small", found=results(gzip_bytes=5000, value=0.955)),
+        variant("large", found=results(gzip_bytes=9000, value=0.99)),
+        variant("diverged", found=results(gzip_bytes=10, value=None)),
+    ]
+    assert suggested(study).name == "small"
+    assert suggested(study[:2]).name == "base"
+    assert suggested([variant("w", state="queued")]) is None
+    assert suggested(study[1:3]).name == "tiny"

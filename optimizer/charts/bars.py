@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from optimizer.charts.style import BLUE, GREY, ORANGE, SKY, styled
-from optimizer.format import METRIC_TITLES, format_bytes, format_metric, format_ms
+from optimizer.comparison import metric_column
+from optimizer.format import format_bytes, format_metric, format_ms
+from optimizer.measured import Measured, measured
 from optimizer.store.records import Variant
 
 
@@ -17,19 +19,27 @@ class Measure:
     """A measure that bars can show.
 
     Attributes:
+        label: a word or two for a button.
         title: with its unit, as an axis title.
-        read: a finished variant's results → the value, or ``None`` when not measured.
+        read: a variant's measurements → the value, or ``None`` when not measured.
         show: the value in words.
+        larger_is_better: which end is good.
     """
 
+    label: str
     title: str
-    read: Callable[[dict], float | None]
+    read: Callable[[Measured], float | None]
     show: Callable[[float], str]
+    larger_is_better: bool = False
 
 
 @dataclass(frozen=True)
 class BarsInfo:
-    """What a bar chart of variants shows, in the order drawn."""
+    """What a bar chart of variants shows, the best first.
+
+    Attributes:
+        left_out: how many variants are not shown, because there are too many.
+    """
 
     title: str
     variant_ids: tuple[str, ...]
@@ -38,97 +48,119 @@ class BarsInfo:
     labels: tuple[str, ...]
     baseline_id: str | None
     selected_id: str | None
+    left_out: int = 0
 
 
-def measures(metric: str) -> dict[str, Measure]:
-    """The measures of a study, by a short name."""
+def measures(variants: Sequence[Variant], metric: str) -> dict[str, Measure]:
+    """The measures that were taken in a study, by a short name."""
     share = 100.0 if metric == "accuracy" else 1.0
-    unit = " (%)" if metric == "accuracy" else ""
-
-    def value(results: dict) -> float:
-        return share * float(results["metrics"][metric])
-
-    def agreement(results: dict) -> float | None:
-        return None if results["agreement"] is None else 100 * float(results["agreement"])
-
-    return {
-        "size": Measure(".tflite as it ships (kB)", _kilobytes("size_bytes"), _show_kilobytes),
-        "gzip": Measure(".tflite, gzip-compressed (kB)", _kilobytes("gzip_bytes"), _show_kilobytes),
-        "metric": Measure(
-            METRIC_TITLES[metric] + unit, value, lambda v: format_metric(metric, v / share)
+    known = {
+        "size": Measure("Size", ".tflite as it ships (kB)", _kilobytes("size_bytes"), _show_kb),
+        "gzip": Measure(
+            "gzip size", ".tflite, gzip-compressed (kB)", _kilobytes("gzip_bytes"), _show_kb
         ),
-        "latency": Measure("Latency p50 (ms)", lambda r: r["latency_ms"]["p50"], format_ms),
-        "memory": Measure("Peak memory (kB)", _kilobytes("peak_memory_bytes"), _show_kilobytes),
+        "metric": Measure(
+            metric_column(metric).split(" (")[0],
+            metric_column(metric),
+            lambda m: None if m.value is None else share * m.value,
+            lambda value: format_metric(metric, value / share),
+            larger_is_better=metric == "accuracy",
+        ),
+        "latency": Measure(
+            "Latency",
+            "Latency p50 (ms)",
+            lambda m: m.latency.p50_ms if m.latency else None,
+            format_ms,
+        ),
+        "memory": Measure("Memory", "Peak memory (kB)", _kilobytes("peak_memory_bytes"), _show_kb),
         "agreement": Measure(
-            "Same prediction as the baseline (%)", agreement, lambda v: f"{v:.2f} %"
+            "Agreement",
+            "Same prediction as the baseline (%)",
+            lambda m: None if m.agreement is None else 100 * m.agreement,
+            lambda value: f"{value:.2f} %",
+            larger_is_better=True,
         ),
         "sparsity": Measure(
+            "Zeros",
             "Zeros among prunable weights (%)",
-            lambda r: 100 * float(r["sparsity"]),
-            lambda v: f"{v:.1f} %",
+            lambda m: None if m.sparsity is None else 100 * m.sparsity,
+            lambda value: f"{value:.1f} %",
+            larger_is_better=True,
         ),
+    }
+    taken = [found for variant in variants if (found := measured(variant))]
+    return {
+        name: measure
+        for name, measure in known.items()
+        if any(measure.read(found) is not None for found in taken)
     }
 
 
-def _kilobytes(key: str) -> Callable[[dict], float | None]:
-    return lambda results: None if results[key] is None else results[key] / 1000
-
-
-def _show_kilobytes(kilobytes: float) -> str:
-    return format_bytes(1000 * kilobytes)
-
-
 def bars_info(
-    variants: Sequence[Variant], measure: Measure, selected_id: str | None = None, limit: int = 40
+    variants: Sequence[Variant], measure: Measure, selected_id: str | None = None, limit: int = 24
 ) -> BarsInfo:
-    """The finished variants in which the measure was taken, the smallest value first."""
-    rows = []
-    for variant in variants:
-        value = measure.read(variant.results) if variant.results else None
-        if value is not None:
-            rows.append((float(value), variant))
-    rows.sort(key=lambda row: (row[0], row[1].name))
-    rows = rows[:limit]
+    """The variants in which the measure was taken, the best value first.
+
+    With more than ``limit`` of them, the best are shown, and the baseline and the selected
+    one wherever they stand.
+    """
+    rows = [
+        (float(value), variant)
+        for variant in variants
+        if (found := measured(variant)) and (value := measure.read(found)) is not None
+    ]
+    sign = -1 if measure.larger_is_better else 1
+    rows.sort(key=lambda row: (sign * row[0], row[1].name))
+    shown = [
+        row
+        for index, row in enumerate(rows)
+        if index < limit or row[1].is_baseline or row[1].id == selected_id
+    ]
     return BarsInfo(
         measure.title,
-        tuple(variant.id for _, variant in rows),
-        tuple(variant.name for _, variant in rows),
-        tuple(value for value, _ in rows),
-        tuple(measure.show(value) for value, _ in rows),
-        next((variant.id for _, variant in rows if variant.is_baseline), None),
+        tuple(variant.id for _, variant in shown),
+        tuple(variant.name for _, variant in shown),
+        tuple(value for value, _ in shown),
+        tuple(measure.show(value) for value, _ in shown),
+        next((variant.id for _, variant in shown if variant.is_baseline), None),
         selected_id,
+        len(rows) - len(shown),
     )
 
 
 def bars_figure(info: BarsInfo) -> go.Figure:
-    """Draw horizontal bars; the baseline is grey, the selected variant stands out."""
-    colors = [
-        ORANGE
-        if variant_id == info.selected_id
-        else GREY
-        if variant_id == info.baseline_id
-        else BLUE
-        for variant_id in info.variant_ids
-    ]
-    figure = go.Figure(
-        go.Bar(
-            x=list(info.values),
-            y=list(info.variant_ids),
-            orientation="h",
-            marker_color=colors,
-            text=list(info.labels),
-            textposition="auto",
-            customdata=list(info.variant_ids),
-            hovertext=list(info.names),
-            hovertemplate="<b>%{hovertext}</b><br>%{text}<extra></extra>",
-        )
+    """Draw horizontal bars, each under its name; baseline and selected say so in words too."""
+    figure = go.Figure()
+    for group, color in (("Variant", BLUE), ("Baseline", GREY), ("Selected", ORANGE)):
+        chosen = [index for index, _ in enumerate(info.values) if _group(info, index) == group]
+        if chosen:
+            figure.add_bar(
+                x=[info.values[index] for index in chosen],
+                y=[info.variant_ids[index] for index in chosen],
+                orientation="h",
+                name=group,
+                marker_color=color,
+                customdata=[info.variant_ids[index] for index in chosen],
+                text=[info.labels[index] for index in chosen],
+                textposition="auto",
+                hovertext=[info.names[index] for index in chosen],
+                hovertemplate="<b>%{hovertext}</b><br>%{text}<extra></extra>",
+            )
+    styled(figure, x_title=info.title, y_title="", height=90 + 44 * len(info.values))
+    figure.update_layout(
+        bargap=0.55,
+        showlegend=False,
+        barmode="overlay",
+        annotations=[_name(info, index) for index in range(len(info.names))],
     )
-    styled(figure, x_title=info.title, y_title="", height=90 + 34 * max(2, len(info.values)))
-    names = [_shorten(name) for name in info.names]
-    figure.update_yaxes(
-        autorange="reversed", tickvals=list(info.variant_ids), ticktext=names, showgrid=False
+    figure.update_xaxes(rangemode="tozero")
+    return figure.update_yaxes(
+        categoryorder="array",
+        categoryarray=list(info.variant_ids),
+        autorange="reversed",
+        showticklabels=False,
+        showgrid=False,
     )
-    return figure
 
 
 def class_balance_figure(train: Sequence[int], test: Sequence[int]) -> go.Figure:
@@ -141,5 +173,35 @@ def class_balance_figure(train: Sequence[int], test: Sequence[int]) -> go.Figure
     return figure.update_xaxes(type="category")
 
 
-def _shorten(name: str, limit: int = 34) -> str:
-    return name if len(name) <= limit else name[: limit - 1] + "…"
+def _group(info: BarsInfo, index: int) -> str:
+    variant_id = info.variant_ids[index]
+    if variant_id == info.selected_id:
+        return "Selected"
+    return "Baseline" if variant_id == info.baseline_id else "Variant"
+
+
+def _name(info: BarsInfo, index: int) -> dict[str, object]:
+    """A bar's name above it, as a Plotly annotation."""
+    name, group = info.names[index], _group(info, index).lower()
+    marked = group != "variant" and group not in name
+    return {
+        "x": 0,
+        "y": info.variant_ids[index],
+        "text": f"{name} ({group})" if marked else name,
+        "showarrow": False,
+        "xanchor": "left",
+        "yshift": 19,
+        "font": {"size": 12},
+    }
+
+
+def _kilobytes(key: str) -> Callable[[Measured], float | None]:
+    def read(found: Measured) -> float | None:
+        size: int | None = getattr(found, key)
+        return None if size is None else size / 1000
+
+    return read
+
+
+def _show_kb(kilobytes: float) -> str:
+    return format_bytes(1000 * kilobytes)

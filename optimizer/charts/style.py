@@ -8,6 +8,9 @@ BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 SKY, AMBER, GREY = "#56B4E9", "#E69F00", "#8A8F98"
 """Okabe and Ito's palette, which people with colour-blindness can tell apart, and a grey."""
 
+FAINT = "rgba(128,128,128,0.7)"
+"""Reference lines; visible on white and on black."""
+
 CONFIG = {
     "displaylogo": False,
     "showSendToCloud": False,

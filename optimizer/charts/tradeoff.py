@@ -9,12 +9,15 @@ from typing import Literal
 
 import plotly.graph_objects as go
 
-from optimizer.charts.style import AMBER, BLUE, GREY, ORANGE, styled
-from optimizer.format import METRIC_TITLES, format_bytes, format_metric, format_ms
+from optimizer.charts.style import AMBER, BLUE, FAINT, GREY, ORANGE, styled
+from optimizer.comparison import metric_column, study_metric
+from optimizer.format import format_bytes, format_metric, format_ms, metric_title
+from optimizer.measured import Measured, measured
 from optimizer.pareto import pareto_front
 from optimizer.store.records import Variant
 
 Cost = Literal["size_bytes", "gzip_bytes", "parameter_bytes", "latency"]
+Group = Literal["baseline", "front", "dominated"]
 
 COST_TITLES: dict[Cost, str] = {
     "size_bytes": "Size of the .tflite",
@@ -22,11 +25,17 @@ COST_TITLES: dict[Cost, str] = {
     "parameter_bytes": "Size of the parameters",
     "latency": "Latency p50",
 }
-_GROUPS = {
-    "baseline": ("Float32 baseline", GREY, "square"),
+_GROUPS: dict[Group, tuple[str, str, str]] = {
+    "dominated": ("Beaten by another", AMBER, "x-thin-open"),
     "front": ("On the Pareto front", BLUE, "circle"),
-    "dominated": ("Beaten by another variant", AMBER, "x-thin-open"),
+    "baseline": ("Float32 baseline", GREY, "square"),
 }
+"""Group → legend, colour and symbol, in the order they are drawn: the important ones on top."""
+
+_NAMED = 6
+"""With at most this many points, each has its name beside it."""
+_CROWDED = 40
+"""With more points than this, only the ones that matter keep their error bars."""
 
 
 @dataclass(frozen=True)
@@ -36,126 +45,166 @@ class Point:
     Attributes:
         cost: bytes or ms.
         value: the task's metric.
-        interval: 95 % interval of the metric.
-        group: ``baseline``, ``front`` or ``dominated``.
+        interval: 95 % interval of the metric, where there is one.
     """
 
     variant_id: str
     name: str
     cost: float
     value: float
-    interval: tuple[float, float]
-    group: Literal["baseline", "front", "dominated"]
+    interval: tuple[float, float] | None
+    group: Group
     on_front: bool
 
 
 @dataclass(frozen=True)
 class TradeoffInfo:
-    """What a trade-off chart shows."""
+    """What a trade-off chart shows.
+
+    Attributes:
+        front: the points that no other beats, by rising cost.
+        not_measured: names of finished variants that lack one of the two measures.
+    """
 
     cost: Cost
     metric: str
     points: tuple[Point, ...]
     front: tuple[Point, ...]
+    not_measured: tuple[str, ...]
     selected_id: str | None
-
-
-def cost_of(variant: Variant, cost: Cost) -> float:
-    """A finished variant's cost: bytes, or p50 in ms."""
-    assert variant.results is not None
-    if cost == "latency":
-        return float(variant.results["latency_ms"]["p50"])
-    return float(variant.results[cost])
 
 
 def tradeoff_info(
     variants: Sequence[Variant], cost: Cost, selected_id: str | None = None
 ) -> TradeoffInfo:
     """Place the finished variants; the front is over cost and metric."""
-    done = [variant for variant in variants if variant.results]
-    if not done:
-        return TradeoffInfo(cost, "accuracy", (), (), selected_id)
-    metric = str((done[0].results or {})["metric"])
-    sign = -1.0 if (done[0].results or {})["higher_is_better"] else 1.0
-    places = [(cost_of(v, cost), float((v.results or {})["metrics"][metric])) for v in done]
-    flags = pareto_front([(place, sign * value) for place, value in places])
-    points = []
-    for variant, (place, value), on_front in zip(done, places, flags, strict=True):
-        low, high = (variant.results or {})["metric_interval"]
-        group: Literal["baseline", "front", "dominated"] = "front" if on_front else "dominated"
-        if variant.is_baseline:
-            group = "baseline"
-        points.append(Point(variant.id, variant.name, place, value, (low, high), group, on_front))
+    places: list[tuple[Variant, Measured, float, float]] = []
+    missing = []
+    for variant in variants:
+        found = measured(variant)
+        if found is None:
+            continue
+        place = _cost(found, cost)
+        if place is None or found.value is None:
+            missing.append(variant.name)
+        else:
+            places.append((variant, found, place, found.value))
+    flags = pareto_front(
+        [(place, -value if f.higher_is_better else value) for _, f, place, value in places]
+    )
+    points = tuple(
+        Point(
+            variant.id,
+            variant.name,
+            place,
+            value,
+            found.interval,
+            "baseline" if variant.is_baseline else "front" if on_front else "dominated",
+            on_front,
+        )
+        for (variant, found, place, value), on_front in zip(places, flags, strict=True)
+    )
     front = sorted((point for point in points if point.on_front), key=lambda point: point.cost)
-    return TradeoffInfo(cost, metric, tuple(points), tuple(front), selected_id)
+    return TradeoffInfo(
+        cost, study_metric(variants), points, tuple(front), tuple(missing), selected_id
+    )
+
+
+def _cost(found: Measured, cost: Cost) -> float | None:
+    """Bytes, or p50 in ms; ``None`` when not measured."""
+    if cost == "latency":
+        return found.latency.p50_ms if found.latency else None
+    size: int | None = getattr(found, cost)
+    return float(size) if size else None
 
 
 def tradeoff_figure(info: TradeoffInfo) -> go.Figure:
     """Draw it: metric up, cost to the right; the front as a step line."""
     figure = go.Figure()
     share = 100.0 if info.metric == "accuracy" else 1.0
-    if info.front:
-        figure.add_scatter(
-            x=[point.cost for point in info.front],
-            y=[share * point.value for point in info.front],
-            mode="lines",
-            line={"shape": "hv", "color": BLUE, "width": 1.5, "dash": "dot"},
-            hoverinfo="skip",
-            showlegend=False,
-        )
-    for group, (label, color, symbol) in _GROUPS.items():
+    for group in _GROUPS:
+        if group == "front":
+            _draw_front(figure, info, share)
         points = [point for point in info.points if point.group == group]
         if points:
-            _add_points(figure, info, points, label, color, symbol, share)
+            _add_points(figure, info, points, group, share)
     _mark_selected(figure, info, share)
     _name_points(figure, info, share)
-    title = METRIC_TITLES[info.metric] + (" (%)" if info.metric == "accuracy" else "")
     unit = "" if info.cost != "latency" else " (ms)"
-    styled(figure, x_title=COST_TITLES[info.cost] + unit, y_title=title, height=420)
+    styled(
+        figure,
+        x_title=COST_TITLES[info.cost] + unit,
+        y_title=metric_column(info.metric),
+        height=430,
+    )
+    _baseline_lines(figure, info, share)
     _cost_axis(figure, [point.cost for point in info.points], info.cost)
     return figure
 
 
+def _draw_front(figure: go.Figure, info: TradeoffInfo, share: float) -> None:
+    figure.add_scatter(
+        x=[point.cost for point in info.front],
+        y=[share * point.value for point in info.front],
+        mode="lines",
+        line={"shape": "hv", "color": BLUE, "width": 2},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
 def _add_points(
-    figure: go.Figure,
-    info: TradeoffInfo,
-    points: Sequence[Point],
-    label: str,
-    color: str,
-    symbol: str,
-    share: float,
+    figure: go.Figure, info: TradeoffInfo, points: Sequence[Point], group: Group, share: float
 ) -> None:
-    show = format_ms if info.cost == "latency" else format_bytes
+    label, color, symbol = _GROUPS[group]
+    crowded = len(info.points) > _CROWDED
+    quiet = crowded and group == "dominated"
     figure.add_scatter(
         x=[point.cost for point in points],
         y=[share * point.value for point in points],
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": [share * (point.interval[1] - point.value) for point in points],
-            "arrayminus": [share * (point.value - point.interval[0]) for point in points],
-            "thickness": 1,
-            "width": 3,
-            "color": "rgba(128,128,128,0.45)",
-        },
+        error_y=None if quiet else _error_bars(points, share),
         mode="markers",
         name=label,
+        opacity=0.6 if quiet else 1,
         marker={
-            "size": 12,
+            "size": 8 if quiet else 12,
             "color": color,
             "symbol": symbol,
-            "line": {"width": 2, "color": color},
+            "line": {"width": 1.5 if quiet else 2, "color": color},
         },
         customdata=[point.variant_id for point in points],
-        text=[
-            f"<b>{point.name}</b><br>{show(point.cost)}<br>"
-            f"{METRIC_TITLES[info.metric]} {format_metric(info.metric, point.value)} "
-            f"(95 % interval {format_metric(info.metric, point.interval[0])} to "
-            f"{format_metric(info.metric, point.interval[1])})"
-            for point in points
-        ],
+        text=[_hover(info, point) for point in points],
         hovertemplate="%{text}<extra></extra>",
     )
+
+
+def _error_bars(points: Sequence[Point], share: float) -> dict[str, object]:
+    bounds = [point.interval or (point.value, point.value) for point in points]
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [
+            share * (high - point.value) for point, (_, high) in zip(points, bounds, strict=True)
+        ],
+        "arrayminus": [
+            share * (point.value - low) for point, (low, _) in zip(points, bounds, strict=True)
+        ],
+        "thickness": 1,
+        "width": 3,
+        "color": "rgba(128,128,128,0.5)",
+    }
+
+
+def _hover(info: TradeoffInfo, point: Point) -> str:
+    show = format_ms if info.cost == "latency" else format_bytes
+    text = (
+        f"<b>{point.name}</b><br>{show(point.cost)}<br>"
+        f"{metric_title(info.metric)} {format_metric(info.metric, point.value)}"
+    )
+    if point.interval:
+        low, high = (format_metric(info.metric, end) for end in point.interval)
+        text += f"<br>95 % interval {low} to {high}"
+    return text
 
 
 def _mark_selected(figure: go.Figure, info: TradeoffInfo, share: float) -> None:
@@ -165,7 +214,7 @@ def _mark_selected(figure: go.Figure, info: TradeoffInfo, share: float) -> None:
                 x=[point.cost],
                 y=[share * point.value],
                 mode="markers",
-                name=f"Selected: {point.name}",
+                name="Selected",
                 marker={
                     "size": 22,
                     "symbol": "circle-open",
@@ -176,9 +225,17 @@ def _mark_selected(figure: go.Figure, info: TradeoffInfo, share: float) -> None:
             )
 
 
+def _baseline_lines(figure: go.Figure, info: TradeoffInfo, share: float) -> None:
+    for point in info.points:
+        if point.group == "baseline":
+            line = {"color": FAINT, "width": 1, "dash": "dot"}
+            figure.add_hline(y=share * point.value, line=line, layer="below")
+            figure.add_vline(x=point.cost, line=line, layer="below")
+
+
 def _name_points(figure: go.Figure, info: TradeoffInfo, share: float) -> None:
     """Write the names beside the points, when there are few enough to be read."""
-    if len(info.points) > 6:
+    if len(info.points) > _NAMED:
         return
     ordered = sorted(info.points, key=lambda point: point.cost)
     for index, point in enumerate(ordered):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pandas as pd
 import plotly.graph_objects as go
 
-from optimizer.charts.style import BLUE, GREY, ORANGE, styled
+from optimizer.charts.style import BLUE, ORANGE, styled
 from optimizer.measure.histogram import WeightHistogram
 from optimizer.recipe import ConstantSchedule, PolynomialSchedule
 
@@ -52,17 +53,29 @@ def histogram_figure(histogram: WeightHistogram) -> go.Figure:
     centers = [(low + high) / 2 for low, high in pairwise(edges)]
     width = edges[1] - edges[0]
     figure = go.Figure()
-    for counts, name, color in (
-        (histogram.before, "Baseline", GREY),
-        (histogram.after, "This variant", ORANGE),
+    for counts, name, fill, line in (
+        (histogram.before, "Baseline", "rgba(128,134,142,0.55)", "rgba(128,134,142,0)"),
+        (histogram.after, "This variant", "rgba(213,94,0,0.35)", ORANGE),
     ):
         figure.add_bar(
             x=centers,
             y=list(counts),
             width=width,
             name=name,
-            marker={"color": color, "opacity": 0.65, "line": {"width": 0}},
+            marker={"color": fill, "line": {"width": 1.5, "color": line}},
             hovertemplate="%{y} weights near %{x:.4f}<extra>" + name + "</extra>",
         )
     styled(figure, x_title="Weight (dequantized)", y_title="Weights (zeros apart)", height=340)
     return figure.update_layout(barmode="overlay", bargap=0)
+
+
+def histogram_table(histogram: WeightHistogram) -> pd.DataFrame:
+    """The same counts as rows, with the zeros first."""
+    return pd.DataFrame(
+        {
+            "From": [0.0, *histogram.edges[:-1]],
+            "To": [0.0, *histogram.edges[1:]],
+            "Baseline": [histogram.before_zeros, *histogram.before],
+            "This variant": [histogram.after_zeros, *histogram.after],
+        }
+    )

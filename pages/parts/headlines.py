@@ -1,17 +1,32 @@
-"""A variant's headline measures as a row of figures."""
+"""A variant's measures as a row of figures."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
-from optimizer.comparison import headlines
+from optimizer.headlines import Headline, details, headlines
 from optimizer.store.records import Variant
 
 
 def draw_headlines(variant: Variant, baseline: Variant | None) -> None:
-    """Draw them; green is better than the baseline, red is worse."""
-    items = headlines(variant, baseline)
-    for column, item in zip(st.columns(len(items)), items, strict=True):
+    """The measures a person asks for first; green is better than the baseline, red is worse."""
+    if baseline is None and not variant.is_baseline:
+        st.warning(
+            "The baseline has not been measured, so there is nothing to compare with. The "
+            "Compare page lists what failed, and can try it again."
+        )
+    _row(headlines(variant, baseline))
+
+
+def draw_details(variant: Variant, baseline: Variant | None) -> None:
+    """The measures that explain them."""
+    _row(details(variant, baseline))
+
+
+def _row(items: Sequence[Headline]) -> None:
+    for column, item in zip(st.columns(len(items) or 1), items, strict=False):
         color = {True: "green", False: "red", None: "off"}[item.better]
         column.metric(
             item.title,

@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
+from optimizer.engine.client import ensure_engine
+from optimizer.errors import InputError
 from optimizer.format import format_seconds, format_when
 from optimizer.store.records import ACTIVE, Run, RunStage
 from pages.parts.context import store
+from pages.parts.text import plain
 
 _MARKS = {
     "waiting": (":material/schedule:", "gray"),
@@ -16,6 +19,15 @@ _MARKS = {
     "done": (":material/check_circle:", "green"),
     "failed": (":material/error:", "red"),
     "cancelled": (":material/block:", "gray"),
+}
+
+
+_WAITING = {
+    "starting": "The engine is starting; this takes about 15 s, once.",
+    "warming": "The engine is warming up; this takes about 15 s, once.",
+    "ready": "In the queue.",
+    "failed": "The engine did not start; the side bar has its log. This run waits.",
+    "off": "The engine is switched off; this run waits until it is on.",
 }
 
 
@@ -33,9 +45,9 @@ def run_card(run: Run) -> None:
     """Draw one run."""
     stages = store().list_stages(run.id)
     with st.container(border=True, key=f"run-{run.id}"):
-        head, action = st.columns([5, 1], vertical_alignment="center")
+        head, action = st.columns([2, 1], vertical_alignment="center")
         icon, color = _MARKS["waiting" if run.state == "queued" else run.state]
-        head.markdown(f"**{_escape(run.title)}**  :{color}-badge[{icon} {run.state}]")
+        head.markdown(f"**{plain(run.title)}**  :{color}-badge[{icon} {run.state}]")
         if run.state in ACTIVE:
             action.button(
                 "Cancel",
@@ -49,10 +61,14 @@ def run_card(run: Run) -> None:
             )
         _progress(run, stages)
         if run.error:
-            st.error(run.error)
-        for stage in stages:
-            _stage_line(stage)
-        _log(run)
+            st.error(plain(run.error))
+        if run.state in ACTIVE:
+            _stages(stages)
+            _log(run)
+        else:
+            with st.expander("Stages and log"):
+                _stages(stages)
+                _log(run)
 
 
 def _cancel(run_id: str) -> None:
@@ -61,12 +77,12 @@ def _cancel(run_id: str) -> None:
 
 def _progress(run: Run, stages: list[RunStage]) -> None:
     if run.state == "queued":
-        st.caption("Waiting for the engine.")
+        st.caption(_WAITING.get(ensure_engine(store()).status, "Waiting for the engine."))
         return
     started = run.started_at or run.created_at
     elapsed = _seconds_between(started, run.finished_at)
     if run.state not in ACTIVE:
-        st.caption(f"{format_when(run.created_at)}, took {format_seconds(elapsed)}")
+        st.caption(f"{_where(run)}{format_when(run.created_at)}, took {format_seconds(elapsed)}")
         return
     if stages:
         done = sum(
@@ -79,22 +95,41 @@ def _progress(run: Run, stages: list[RunStage]) -> None:
         )
 
 
+def _where(run: Run) -> str:
+    """The study that a run belongs to, for a list of the runs of all."""
+    if run.study_id is None:
+        return ""
+    try:
+        return f"{plain(store().get_study(run.study_id).name)} · "
+    except InputError:
+        return "a deleted study · "
+
+
+def _stages(stages: list[RunStage]) -> None:
+    """One line for all that was there already, then a line for each of the others."""
+    cached = [stage.label for stage in stages if stage.cached]
+    if cached:
+        names = ", ".join(dict.fromkeys(cached))
+        st.markdown(f":green[:material/check_circle:] :gray[Already computed: {names}]")
+    for stage in stages:
+        if not stage.cached:
+            _stage_line(stage)
+
+
 def _stage_line(stage: RunStage) -> None:
     icon, color = _MARKS[stage.state]
     parts = [f":{color}[{icon}] {stage.label}"]
-    if stage.cached:
-        parts.append(":gray[already computed]")
-    elif stage.state == "done" and stage.seconds is not None:
+    if stage.state == "done" and stage.seconds is not None:
         parts.append(f":gray[{format_seconds(stage.seconds)}]")
     elif stage.state == "running":
         parts.append(f":gray[{_running_text(stage)}]")
     elif stage.state == "cancelled" and stage.message:
-        parts.append(f":gray[{_escape(stage.message)}]")
+        parts.append(f":gray[{plain(stage.message)}]")
     st.markdown(" · ".join(parts))
 
 
 def _running_text(stage: RunStage) -> str:
-    parts = [_escape(stage.message)]
+    parts = [plain(stage.message)]
     loss = stage.numbers.get("loss")
     if loss is not None:
         parts.append(f"loss {loss:.4f}")
@@ -127,8 +162,3 @@ def _log(run: Run) -> None:
 def _seconds_between(start: str, end: str | None) -> float:
     last = datetime.fromisoformat(end) if end else datetime.now(UTC)
     return max(0.0, (last - datetime.fromisoformat(start)).total_seconds())
-
-
-def _escape(text: str) -> str:
-    """Text of a person's in Markdown: no markup, no colours, no LaTeX."""
-    return "".join(f"\\{char}" if char in r"\`*_{}[]()#+!|<>$:~" else char for char in text)

@@ -23,11 +23,12 @@ def _study_picker() -> None:
     if not studies:
         return
     current = context.remembered_study_id()
-    st.session_state["study_picker"] = current if current in studies else None
+    known = current in studies
+    st.session_state["study_picker"] = current if known else None
     st.selectbox(
         "Open study",
         list(studies),
-        index=None,
+        index=0 if known else None,
         format_func=lambda study_id: studies[study_id].name,
         key="study_picker",
         placeholder="Choose a study",
@@ -43,8 +44,14 @@ def _open_picked() -> None:
         context.remember_study(chosen)
 
 
-@st.fragment(run_every=2.0)
 def _engine() -> None:
+    """Look again every second while something is under way, else only to notice a dead engine."""
+    busy = ensure_engine(context.store()).status in ("starting", "warming", "stopping")
+    live = busy or bool(context.store().list_runs(states=ACTIVE, limit=1))
+    st.fragment(_draw_engine, run_every=1.0 if live else 10.0)()
+
+
+def _draw_engine() -> None:
     status = ensure_engine(context.store())
     running = context.store().list_runs(states=ACTIVE)
     shown: dict[str, tuple[str, Any, str, str]] = {
@@ -65,7 +72,9 @@ def _engine() -> None:
         waiting = sum(run.state == "queued" for run in running)
         text = f"{len(running) - waiting} running, {waiting} queued"
     st.badge(label, icon=f":material/{icon}:", color=color, help=status.detail or None)
-    if text:
+    if running:
+        st.page_link(context.RUNS, label=text, icon=":material/pending_actions:")
+    elif text:
         st.caption(text)
     if status.status == "failed" and status.detail:
         with st.expander("Engine log"):

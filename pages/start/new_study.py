@@ -6,17 +6,20 @@ import streamlit as st
 
 from optimizer import samples
 from optimizer.data.check import check_data, propose_task
+from optimizer.data.npz import UploadSummary
 from optimizer.data.npz import inspect_upload as inspect_data
 from optimizer.data.task import Task
-from optimizer.errors import InputError
+from optimizer.errors import FeatherweightError, InputError
 from optimizer.format import format_bytes
-from optimizer.models.inspect import identify
+from optimizer.models.inspect import ModelFile, identify
 from optimizer.recipe import BASELINE
 from optimizer.store.records import ACTIVE, Dataset, Model, Run
 from pages.parts import context
 from pages.parts.runs import live_runs, run_card
+from pages.parts.text import plain
 
-_DRAFT = "new_study_draft"
+_MODEL, _DATASET = "model", "dataset"
+_AT_ONCE = "new_study_at_once"
 _TASKS = {
     "multiclass": "Classification, one of several classes",
     "binary": "Classification, yes or no",
@@ -37,20 +40,39 @@ def draw() -> None:
         model_file = _choose_model()
     with data_column:
         data_file = _choose_data()
-    if st.button(
-        "Read and check",
-        type="primary",
-        icon=":material/fact_check:",
-        disabled=model_file is None or data_file is None,
-        help="Reads both files in a process of their own and checks that they fit. Seconds.",
-    ):
-        assert model_file is not None
-        assert data_file is not None
-        _read(model_file, data_file)
-    draft = st.session_state.get(_DRAFT)
+    samples_only = "Upload" not in (st.session_state.model_source, st.session_state.data_source)
+    with st.container(horizontal=True):
+        at_once = samples_only and st.button(
+            "Create this study",
+            type="primary",
+            icon=":material/rocket_launch:",
+            help="Reads both files, checks that they fit, and measures the baseline.",
+        )
+        read = st.button(
+            "Read and check",
+            type="secondary" if samples_only else "primary",
+            icon=":material/fact_check:",
+            disabled=model_file is None or data_file is None,
+            help="Reads both files in a process of their own and checks that they fit, before a "
+            "study is made. Seconds.",
+        )
+    if (at_once or read) and model_file is not None and data_file is not None:
+        _read(model_file, data_file, at_once=at_once)
+    draft = _draft()
     if draft:
         st.divider()
-        _continue(draft)
+        _continue(*draft)
+
+
+@st.cache_data(max_entries=4, show_spinner="Looking into the file")
+def _inspect_model(upload_id: str, name: str, _data: bytes) -> ModelFile:
+    """Inspect each upload once, not at every run of the page."""
+    return identify(_data, name)
+
+
+@st.cache_data(max_entries=4, show_spinner="Looking into the file")
+def _inspect_data(upload_id: str, name: str, _data: bytes) -> UploadSummary:
+    return inspect_data(_data, name)
 
 
 def _choose_model() -> tuple[str, bytes] | None:
@@ -84,9 +106,9 @@ def _choose_model() -> tuple[str, bytes] | None:
         return None
     data = upload.getvalue()
     try:
-        found = identify(data, upload.name)
+        found = _inspect_model(upload.file_id, upload.name, data)
     except InputError as error:
-        st.error(str(error), title="This model cannot be used")
+        st.error(plain(str(error)), title="This model cannot be used")
         return None
     st.success(f"{found.format}, {format_bytes(found.size_bytes)}", icon=":material/check:")
     return upload.name, data
@@ -129,9 +151,9 @@ def _choose_data() -> tuple[str, bytes, float, int] | None:
         return None
     data = upload.getvalue()
     try:
-        summary = inspect_data(data, upload.name)
+        summary = _inspect_data(upload.file_id, upload.name, data)
     except InputError as error:
-        st.error(str(error), title="These data cannot be used")
+        st.error(plain(str(error)), title="These data cannot be used")
         return None
     arrays = ", ".join(f"{array.name} {tuple(array.shape)}" for array in summary.arrays)
     st.success(arrays, icon=":material/check:")
@@ -152,36 +174,53 @@ def _choose_data() -> tuple[str, bytes, float, int] | None:
     return upload.name, data, share / 100, int(seed)
 
 
-def _read(model_file: tuple[str, bytes], data_file: tuple[str, bytes, float, int]) -> None:
+def _read(
+    model_file: tuple[str, bytes], data_file: tuple[str, bytes, float, int], *, at_once: bool
+) -> None:
     store = context.store()
     name, data, share, seed = data_file
-    model = store.add_model(*model_file)
-    dataset = store.add_dataset(name, data, test_share=share, split_seed=seed)
-    runs = [
-        store.queue_run("import_model", f"Read {model.file_name}", model_id=model.id),
-        store.queue_run("prepare_data", f"Read {dataset.file_name}", dataset_id=dataset.id),
-    ]
-    st.session_state[_DRAFT] = {
-        "model": model.id,
-        "dataset": dataset.id,
-        "runs": [run.id for run in runs],
-    }
-
-
-def _continue(draft: dict) -> None:
-    store = context.store()
     try:
-        runs = [store.get_run(run_id) for run_id in draft["runs"]]
-        model, dataset = store.get_model(draft["model"]), store.get_dataset(draft["dataset"])
+        model = store.add_model(*model_file)
+        dataset = store.add_dataset(name, data, test_share=share, split_seed=seed)
+    except FeatherweightError as error:
+        st.error(plain(str(error)), title="The files cannot be stored")
+        return
+    store.queue_run("import_model", f"Read {model.file_name}", model_id=model.id)
+    store.queue_run("prepare_data", f"Read {dataset.file_name}", dataset_id=dataset.id)
+    st.query_params.from_dict({_MODEL: model.id, _DATASET: dataset.id})
+    st.session_state[_AT_ONCE] = at_once
+
+
+def _draft() -> tuple[Model, Dataset] | None:
+    """The files that the address names, so that a reload goes on where it was."""
+    ids = (st.query_params.get(_MODEL), st.query_params.get(_DATASET))
+    if None in ids:
+        return None
+    try:
+        return context.store().get_model(str(ids[0])), context.store().get_dataset(str(ids[1]))
     except InputError:
-        del st.session_state[_DRAFT]
-        st.rerun()
+        st.query_params.clear()
+        st.warning("The files that the address names are not here any more. Choose them again.")
+        return None
+
+
+def _continue(model: Model, dataset: Dataset) -> None:
+    runs = _last_runs(model, dataset)
     if any(run.state in ACTIVE for run in runs):
         live_runs(tuple(run.id for run in runs))
         return
-    if not _all_done(runs):
-        return
-    _fit(model, dataset)
+    if _all_done(runs) and model.facts is not None and dataset.facts is not None:
+        _fit(model, dataset, model.facts, dataset.facts)
+
+
+def _last_runs(model: Model, dataset: Dataset) -> list[Run]:
+    """The latest reading of each of the two files, as far as it is remembered."""
+    runs = context.store().list_runs(limit=200)
+    found = (
+        next((run for run in runs if run.model_id == model.id), None),
+        next((run for run in runs if run.dataset_id == dataset.id), None),
+    )
+    return [run for run in found if run is not None]
 
 
 def _all_done(runs: list[Run]) -> bool:
@@ -191,21 +230,30 @@ def _all_done(runs: list[Run]) -> bool:
     return all(run.state == "done" for run in runs)
 
 
-def _fit(model: Model, dataset: Dataset) -> None:
-    assert model.facts is not None
-    assert dataset.facts is not None
+def _fit(
+    model: Model, dataset: Dataset, model_facts: dict[str, Any], data_facts: dict[str, Any]
+) -> None:
     st.subheader("3. Do they fit?")
-    _summary(model, dataset)
-    findings = check_data(model.facts, dataset.facts)
+    st.caption(f"{plain(model.file_name)} with {plain(dataset.file_name)}")
+    _summary(model_facts, data_facts)
+    findings = check_data(model_facts, data_facts)
     for finding in findings:
-        (st.error if finding.severity == "error" else st.warning)(finding.message)
+        (st.error if finding.severity == "error" else st.warning)(plain(finding.message))
     if any(finding.severity == "error" for finding in findings):
         return
-    proposed = propose_task(model.facts, dataset.facts)
+    try:
+        proposed = propose_task(model_facts, data_facts)
+    except InputError as error:
+        st.error(plain(str(error)), title="There is no task for them")
+        return
     st.success("The data fit the model.", icon=":material/check_circle:")
+    default_name = f"{model.name} on {dataset.name}"
+    if st.session_state.pop(_AT_ONCE, False) and not findings:
+        _create(default_name, model, dataset, proposed)
+        return
     name, task = st.columns(2)
     study_name = name.text_input(
-        "Study name", f"{model.name} on {dataset.name}", max_chars=120, help="You can rename it."
+        "Study name", default_name, max_chars=120, help="You can rename it."
     )
     tasks = list(_TASKS)
     chosen: Any = task.selectbox(
@@ -225,8 +273,7 @@ def _fit(model: Model, dataset: Dataset) -> None:
         _create(study_name, model, dataset, chosen)
 
 
-def _summary(model: Model, dataset: Dataset) -> None:
-    facts, data = model.facts or {}, dataset.facts or {}
+def _summary(facts: dict[str, Any], data: dict[str, Any]) -> None:
     columns = st.columns(4)
     columns[0].metric("Parameters", f"{facts['parameters']:,}", border=True)
     columns[1].metric(
@@ -245,11 +292,10 @@ def _create(name: str, model: Model, dataset: Dataset, task: Task) -> None:
     try:
         study = store.create_study(name, model.id, dataset.id, task)
     except InputError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         return
     baseline = store.add_variant(study.id, BASELINE)
     store.queue_run("variants", "Baseline", study_id=study.id, variant_ids=[baseline.id])
-    del st.session_state[_DRAFT]
     st.switch_page(context.COMPARE, query_params=context.study_link(study))
 
 

@@ -9,7 +9,25 @@ from optimizer.format import format_bytes, format_when
 from optimizer.store.archive import export_study, import_study
 from optimizer.store.records import Study
 from pages.parts import context
+from pages.parts.text import plain
 
+_STEPS = (
+    (
+        "upload_file",
+        "1. Bring a model and data",
+        "A .keras or .h5 file and an .npz, or a bundled sample. The baseline is measured at once.",
+    ),
+    (
+        "tune",
+        "2. Choose a recipe and run it",
+        "Prune, cluster, quantize, in any combination. It runs in the background.",
+    ),
+    (
+        "scatter_plot",
+        "3. Compare and take the winner",
+        "Size, latency and accuracy of every file, measured; then download the .tflite.",
+    ),
+)
 _ORIGINS = {"sample": "bundled sample", "imported": "imported", "local": "made here"}
 
 
@@ -17,12 +35,14 @@ def draw() -> None:
     """Draw the page."""
     st.title("Make a Keras model small and fast, and see what it costs")
     st.markdown(
-        "Bring a model and data, choose how to prune, cluster and quantize it, and compare the "
-        "size, latency and accuracy that were measured. Then take the `.tflite` away."
+        "Prune, cluster and quantize it, and compare the size, latency and accuracy measured on "
+        "each `.tflite` that comes out."
     )
-    st.page_link(context.NEW_STUDY, label="**Start a new study**", icon=":material/add_circle:")
+    _steps()
+    if st.button("Start a new study", type="primary", icon=":material/add_circle:"):
+        st.switch_page(context.NEW_STUDY)
     st.subheader("Studies")
-    studies = context.store().list_studies()
+    studies = sorted(context.store().list_studies(), key=lambda study: study.origin != "sample")
     if not studies:
         st.info("No studies yet. Start one, or import an archive below.")
     for study in studies:
@@ -36,6 +56,13 @@ def draw() -> None:
     )
 
 
+def _steps() -> None:
+    for column, (icon, title, text) in zip(st.columns(3), _STEPS, strict=True):
+        with column.container(border=True, height="stretch"):
+            st.markdown(f"**:material/{icon}: {title}**")
+            st.caption(text)
+
+
 def _row(study: Study) -> None:
     model = context.store().get_model(study.model_id)
     dataset = context.store().get_dataset(study.dataset_id)
@@ -44,12 +71,12 @@ def _row(study: Study) -> None:
         with text:
             st.page_link(
                 context.COMPARE,
-                label=f"**{study.name}**",
+                label=f"**{plain(study.name)}**",
                 icon=":material/scatter_plot:",
                 query_params=context.study_link(study),
             )
             st.caption(
-                f"{model.file_name} with {dataset.file_name} · {study.done_count} of "
+                f"{plain(model.file_name)} with {plain(dataset.file_name)} · {study.done_count} of "
                 f"{study.variant_count} variants done · {_ORIGINS[study.origin]} "
                 f"{format_when(study.created_at)}"
             )
@@ -88,14 +115,14 @@ def _rename(study: Study) -> None:
 def _delete(study: Study) -> None:
     size = format_bytes(context.store().study_bytes(study.id))
     st.markdown(
-        f"**{study.name}** and its {study.variant_count} variants will be removed for good "
+        f"**{plain(study.name)}** and its {study.variant_count} variants will be removed for good "
         f"({size} of results). Export it first if you may want it again."
     )
     if st.button("Delete for good", type="primary"):
         try:
             context.store().delete_study(study.id)
         except FeatherweightError as error:
-            st.error(str(error))
+            st.error(plain(str(error)))
             return
         if context.remembered_study_id() == study.id:
             st.session_state.pop("study", None)
@@ -114,7 +141,7 @@ def _import() -> None:
         try:
             study = import_study(context.store(), upload)
         except FeatherweightError as error:
-            st.error(str(error), title="This archive cannot be imported")
+            st.error(plain(str(error)), title="This archive cannot be imported")
             return
         st.switch_page(context.COMPARE, query_params=context.study_link(study))
 

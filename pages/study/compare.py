@@ -7,34 +7,33 @@ import streamlit as st
 from optimizer.charts.bars import bars_figure, bars_info, measures
 from optimizer.charts.style import CONFIG
 from optimizer.charts.tradeoff import COST_TITLES, Cost, tradeoff_figure, tradeoff_info
-from optimizer.comparison import comparison_table, metric_column, suggested
+from optimizer.comparison import (
+    comparison_table,
+    difference_column,
+    metric_column,
+    study_metric,
+    suggested,
+)
 from optimizer.store.records import ACTIVE, Study, Variant
 from pages.parts import context
 from pages.parts.downloads import study_downloads, variant_downloads
 from pages.parts.headlines import draw_headlines
 from pages.parts.runs import live_runs
+from pages.parts.text import plain
 
 _SIZES: dict[str, Cost] = {
     "As it ships": "size_bytes",
     "gzip": "gzip_bytes",
     "Parameters": "parameter_bytes",
 }
-_BARS = {
-    "Size": "size",
-    "gzip size": "gzip",
-    "Quality": "metric",
-    "Latency": "latency",
-    "Memory": "memory",
-    "Agreement": "agreement",
-    "Zeros": "sparsity",
-}
 
 
 def draw() -> None:
     """Draw the page."""
     study = context.current_study()
-    st.title(study.name)
+    st.title(plain(study.name))
     variants = context.store().list_variants(study.id)
+    _introduce(study)
     _active(study)
     done = [variant for variant in variants if variant.results]
     if not done:
@@ -65,7 +64,22 @@ def draw() -> None:
     _bars(done, selected)
     _table(variants)
     study_downloads(study, variants)
-    _failures(variants)
+    _failures(study, variants)
+
+
+def _introduce(study: Study) -> None:
+    """Where the figures come from, and for a newcomer what to do with them."""
+    store = context.store()
+    model, data = store.get_model(study.model_id), store.get_dataset(study.dataset_id)
+    st.caption(
+        f"{plain(model.file_name)} with {plain(data.file_name)} · {study.done_count} of "
+        f"{study.variant_count} variants measured · compared with the float32 TFLite baseline"
+    )
+    if study.origin == "sample":
+        st.markdown(
+            "A finished sample study: a small network that reads handwritten digits, made smaller "
+            "in several ways. Click a point or a row to see what each way saves and costs."
+        )
 
 
 def _active(study: Study) -> None:
@@ -78,7 +92,7 @@ def _nothing_yet(study: Study, variants: list[Variant]) -> None:
     if any(variant.state in ACTIVE for variant in variants):
         st.info("The baseline is being measured; the charts appear when it is done.")
         return
-    _failures(variants)
+    _failures(study, variants)
     st.info("Nothing has been measured in this study yet.")
     if st.button("Measure the baseline", type="primary", icon=":material/play_arrow:"):
         ids = [variant.id for variant in variants if variant.is_baseline]
@@ -116,76 +130,83 @@ def _pick(variant_id: str, done: list[Variant]) -> None:
 
 
 def _tradeoffs(done: list[Variant], selected: Variant) -> None:
+    label = st.segmented_control(
+        "Size means",
+        list(_SIZES),
+        default="gzip",
+        required=True,
+        key="size_measure",
+        help="As it ships: bytes of the file on the device. gzip: bytes of a compressed download, "
+        "where pruning and clustering show. Parameters: weights and biases alone. Every ratio "
+        "is to the same measure of the float32 TFLite baseline.",
+    )
+    cost = _SIZES[label or "gzip"]
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Size against quality")
-        label = st.segmented_control(
-            "Which size",
-            list(_SIZES),
-            default="gzip",
-            required=True,
-            key="size_measure",
-            label_visibility="collapsed",
-            help="As it ships: bytes on the device. gzip: bytes of a download.",
-        )
-        cost = _SIZES[label or "gzip"]
+        st.caption("Further left is smaller, further up is better.")
         _tradeoff(done, selected, cost, "size_chart")
     with right:
         st.subheader("Latency against quality")
-        st.caption("Measured on this machine; other hardware differs. Up and left is better.")
+        st.caption("On the machine that made the study; other hardware differs.")
         _tradeoff(done, selected, "latency", "latency_chart")
 
 
 def _tradeoff(done: list[Variant], selected: Variant, cost: Cost, key: str) -> None:
     info = tradeoff_info(done, cost, selected.id)
+    if not info.points:
+        st.info("This was not measured for any variant.")
+        return
     front = ", ".join(point.name for point in info.front)
     event: Any = st.plotly_chart(
         tradeoff_figure(info),
         config=CONFIG,
-        key=f"{key}-{cost}",
+        key=f"{key}-{cost}-{selected.id}",
         on_select="rerun",
         selection_mode="points",
         alt=f"{COST_TITLES[cost]} against quality for {len(info.points)} variants. "
         f"On the Pareto front: {front}.",
     )
+    if info.not_measured:
+        st.caption(f"Not measured, so not drawn: {', '.join(info.not_measured)}.")
     points = event.selection.points if event else []
     if points and points[0].get("customdata"):
         picked = points[0]["customdata"]
         picked = picked[0] if isinstance(picked, list) else picked
-        seen = st.session_state.get(f"{key}-seen")
-        if picked != seen:
-            st.session_state[f"{key}-seen"] = picked
+        if picked != selected.id:
             _pick(picked, done)
             st.rerun()
 
 
 def _bars(done: list[Variant], selected: Variant) -> None:
     st.subheader("One measure at a time")
-    label = st.segmented_control(
+    known = measures(done, study_metric(done))
+    name = st.segmented_control(
         "Measure",
-        list(_BARS),
-        default="Size",
+        list(known),
+        format_func=lambda name: known[name].label,
+        default=next(iter(known)),
         required=True,
         key="bar_measure",
         label_visibility="collapsed",
     )
-    metric = (done[0].results or {})["metric"]
-    info = bars_info(done, measures(metric)[_BARS[label or "Size"]], selected.id)
-    if not info.values:
-        st.info("This was not measured for any variant.")
-        return
+    measure = known[name or next(iter(known))]
+    info = bars_info(done, measure, selected.id)
     st.plotly_chart(
         bars_figure(info),
         config=CONFIG,
         key="bars",
-        alt=f"{info.title} of {len(info.values)} variants, the smallest first",
+        alt=f"{info.title} of {len(info.values)} variants, the best first",
     )
+    if info.left_out:
+        st.caption(f"The best are shown; the other {info.left_out} are in the table.")
 
 
 def _table(variants: list[Variant]) -> None:
     st.subheader("All variants")
     table = comparison_table(variants)
-    metric = next((v.results["metric"] for v in variants if v.results), "accuracy")
+    metric = study_metric(variants)
+    column = metric_column(metric)
     number = st.column_config.NumberColumn
     event: Any = st.dataframe(
         table,
@@ -196,23 +217,31 @@ def _table(variants: list[Variant]) -> None:
         placeholder="–",
         column_order=[column for column in table.columns if column != "id"],
         column_config={
+            "Variant": st.column_config.TextColumn(pinned=True),
             "Size (kB)": number(format="%.1f", help="The .tflite as it ships"),
-            "gzip (kB)": number(format="%.1f", help="The same, gzip-compressed"),
-            metric_column(metric): number(format="%.2f" if metric == "accuracy" else "%.4g"),
-            "Δ " + metric_column(metric): number(
-                format="%+.2f" if metric == "accuracy" else "%.4g"
+            "Smaller (×)": number(format="%.2f", help="The baseline's size / this size"),
+            "gzip (kB)": number(format="%.1f", help="The same file, gzip-compressed"),
+            "gzip smaller (×)": number(
+                format="%.2f", help="The baseline's gzip size / this gzip size"
             ),
-            "Agreement (%)": number(format="%.2f", help="Same prediction as the baseline"),
-            "p50 (ms)": number(format="%.4f"),
+            column: number(format="%.2f" if metric == "accuracy" else "%.4g"),
+            difference_column(metric): number(
+                format="%+.2f" if metric == "accuracy" else "%+.4g",
+                help="Difference to the baseline"
+                + (" in percentage points" if metric == "accuracy" else ""),
+            ),
+            "p50 (ms)": number(format="%.4f", help="Median latency on this machine"),
+            "Latency": st.column_config.TextColumn(
+                width="medium", help="What the ratio to the baseline means, given its interval"
+            ),
             "Latency ratio": number(format="%.2f", help="To the baseline; below 1 is faster"),
+            "Agreement (%)": number(format="%.2f", help="Same prediction as the baseline"),
             "Peak memory (kB)": number(format="%.0f"),
             "Zeros (%)": number(format="%.1f", help="Among prunable weights, read from the file"),
             "Distinct weights": number(
                 help="Most distinct values in one tensor (per channel where quantized so)"
             ),
             "Time to make (s)": number(format="%.1f"),
-            "Size vs baseline (×)": number(format="%.2f", help="Baseline's size / this size"),
-            "gzip vs baseline (×)": number(format="%.2f", help="Baseline's gzip / this gzip"),
         },
         alt="All variants with their measures and differences to the baseline",
     )
@@ -225,10 +254,20 @@ def _table(variants: list[Variant]) -> None:
             st.rerun()
 
 
-def _failures(variants: list[Variant]) -> None:
-    for variant in variants:
-        if variant.state == "failed":
-            st.error(variant.error or "It failed.", title=f"{variant.name} failed")
+def _failures(study: Study, variants: list[Variant]) -> None:
+    failed = [variant for variant in variants if variant.state == "failed"]
+    if failed:
+        st.subheader("Failed")
+    for variant in failed:
+        with st.container(border=True, key=f"failed-{variant.id}"):
+            st.error(plain(variant.error or "It failed."), title=f"{variant.name} failed")
+            with st.container(horizontal=True):
+                if st.button("Try again", icon=":material/replay:", key=f"again-{variant.id}"):
+                    context.store().queue_run(
+                        "variants", variant.name, study_id=study.id, variant_ids=[variant.id]
+                    )
+                    st.rerun()
+                st.page_link(context.RUNS, label="See the log", icon=":material/article:")
 
 
 draw()

@@ -8,10 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from optimizer.charts.bars import class_balance_figure
-from optimizer.charts.style import CONFIG
 from optimizer.errors import FeatherweightError
 from optimizer.store.records import Dataset
 from pages.parts import context
+from pages.parts.chart import draw_chart
+from pages.parts.text import plain
 
 _KINDS = {
     "class_index": "class indices",
@@ -32,33 +33,44 @@ def draw() -> None:
         st.info("The data have not been read yet. Open “New study” to read them.")
         return
     shape = " × ".join(map(str, facts["x_shape"])) or "one number"
-    st.markdown(f"**{dataset.file_name}** · each sample {shape}, {facts['x_dtype']}")
+    dtype = facts.get("x_dtype", "dtype unknown")
+    st.markdown(f"**{plain(dataset.file_name)}** · each sample {shape}, {dtype}")
     columns = st.columns(4)
     columns[0].metric("Training samples", f"{facts['train']:,}", border=True)
     columns[1].metric("Test samples", f"{facts['test']:,}", border=True)
     columns[2].metric("Classes", facts["classes"] or "–", border=True)
     columns[3].metric(
         "Range of x",
-        f"{facts['x_min']:.3g} to {facts['x_max']:.3g}",
+        f"{_number(facts, 'x_min')} to {_number(facts, 'x_max')}",
         border=True,
-        help=f"Mean {facts['x_mean']:.3g}, standard deviation {facts['x_std']:.3g}",
+        help=f"Mean {_number(facts, 'x_mean')}, standard deviation {_number(facts, 'x_std')}",
     )
     _split(facts)
-    if facts["class_counts"]:
+    if counts := facts.get("class_counts"):
         st.subheader("Class balance")
-        counts = facts["class_counts"]
-        st.plotly_chart(
+        draw_chart(
             class_balance_figure(counts["train"], counts["test"]),
-            config=CONFIG,
-            key="class_balance",
-            alt="Samples per class in the training and the test set",
+            "class_balance",
+            "Samples per class in the training and the test set",
+            pd.DataFrame(
+                {
+                    "Class": range(len(counts["train"])),
+                    "Train": counts["train"],
+                    "Test": counts["test"],
+                }
+            ),
         )
     st.subheader("A few test samples")
     _preview(dataset)
 
 
+def _number(facts: dict[str, Any], name: str) -> str:
+    value = facts.get(name)
+    return "unknown" if value is None else f"{value:.3g}"
+
+
 def _split(facts: dict[str, Any]) -> None:
-    split = facts["split"]
+    split = facts.get("split")
     if split is None:
         st.caption("Training and test set are as they were in the file.")
     else:
@@ -66,9 +78,9 @@ def _split(facts: dict[str, Any]) -> None:
         st.caption(
             f"Split here: {100 * split['test_share']:.0f} % held out, {how}seed {split['seed']}."
         )
-    st.caption(f"Labels: {_KINDS[facts['y_kind']]}.")
-    for note in facts["notes"]:
-        st.caption(f":material/info: {note}")
+    st.caption(f"Labels: {_KINDS.get(facts['y_kind'], facts['y_kind'])}.")
+    for note in facts.get("notes", []):
+        st.caption(f":material/info: {plain(note)}")
 
 
 def _preview(dataset: Dataset) -> None:

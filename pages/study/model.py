@@ -5,8 +5,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from optimizer.format import format_bytes
+from optimizer.format import format_bytes, verification_sentence
 from pages.parts import context
+from pages.parts.text import plain
 
 _TECHNIQUES = {"prune": "Prune", "cluster": "Cluster", "quantize_aware": "QAT"}
 
@@ -20,10 +21,10 @@ def draw() -> None:
     if facts is None:
         st.info("The model has not been read yet. Open “New study” to read it.")
         return
-    st.markdown(f"**{model.file_name}** · {facts['source_format']}")
+    st.markdown(f"**{plain(model.file_name)}** · {facts.get('source_format', 'Keras')}")
     columns = st.columns(4)
     columns[0].metric("Parameters", f"{facts['parameters']:,}", border=True)
-    columns[1].metric("Parameters as float32", format_bytes(facts["parameter_bytes"]), border=True)
+    columns[1].metric("Parameters as float32", format_bytes(4 * facts["parameters"]), border=True)
     columns[2].metric("Uploaded file", format_bytes(model.size_bytes), border=True)
     columns[3].metric("Layers", len(facts["layers"]), border=True)
     _ends(facts)
@@ -38,7 +39,7 @@ def _ends(facts: dict[str, Any]) -> None:
             "": kind,
             "Name": end["name"],
             "Shape": " × ".join("batch" if d is None else str(d) for d in end["shape"]),
-            "Dtype": end["dtype"],
+            "Dtype": end.get("dtype", ""),
         }
         for kind, ends in (("Input", facts["inputs"]), ("Output", facts["outputs"]))
         for end in ends
@@ -47,16 +48,15 @@ def _ends(facts: dict[str, Any]) -> None:
 
 
 def _verification(facts: dict[str, Any]) -> None:
-    found = facts["verification"]
-    st.success(
-        f"Brought to TensorFlow's Keras 2, as the optimization toolkit needs. On "
-        f"{found['samples']} random inputs its outputs differ from the uploaded model's by at most "
-        f"{found['max_abs_difference']:.1e} (relative {found['max_relative_difference']:.1e}; more "
-        f"than {found['tolerance']:.0e} would have been refused).",
-        icon=":material/verified:",
-    )
-    for note in facts["notes"]:
-        st.caption(f":material/info: {note}")
+    found = facts.get("verification")
+    if found:
+        st.success(
+            "Brought to TensorFlow's Keras 2, as the optimization toolkit needs. "
+            + verification_sentence(found),
+            icon=":material/verified:",
+        )
+    for note in facts.get("notes", []):
+        st.caption(f":material/info: {plain(note)}")
 
 
 def _layer_table(layers: list[dict[str, Any]]) -> None:
@@ -68,7 +68,7 @@ def _layer_table(layers: list[dict[str, Any]]) -> None:
                 "Layer": layer["name"],
                 "Type": layer["type"],
                 "Output shape": " × ".join(
-                    "batch" if d is None else str(d) for d in layer["output_shape"]
+                    "batch" if d is None else str(d) for d in layer.get("output_shape", [])
                 ),
                 "Parameters": layer["parameters"],
                 **{label: reasons[name] is None for name, label in _TECHNIQUES.items()},

@@ -3,12 +3,16 @@
 import streamlit as st
 
 from optimizer.errors import InputError
+from optimizer.estimate import estimate_seconds
+from optimizer.feasible import cautions, objections
+from optimizer.format import format_seconds
 from optimizer.presets import PRESETS, explain
 from optimizer.recipe import Recipe
 from optimizer.store.records import ACTIVE, Study, Variant
 from pages.parts import context
 from pages.parts.recipe_form import load_recipe, recipe_form
 from pages.parts.runs import live_runs
+from pages.parts.text import plain
 
 
 def draw() -> None:
@@ -17,22 +21,30 @@ def draw() -> None:
     st.title("Optimize")
     form, side = st.columns([3, 2], gap="large")
     with form:
-        _start_from()
+        _copy()
+        presets = st.container()
         values = recipe_form()
+        with presets:
+            _start_from(values)
     with side:
         _run(study, values)
         _active(study)
 
 
-def _start_from() -> None:
-    """Presets, a recipe file, or a variant that the address names."""
+def _copy() -> None:
+    """Begin with the recipe of the variant that the address names."""
     copied = st.query_params.get("copy")
     if copied and st.session_state.get("opt_copied") != copied:
         st.session_state["opt_copied"] = copied
         try:
             load_recipe(context.store().get_variant(copied).recipe)
         except InputError as error:
-            st.warning(str(error))
+            st.warning(plain(str(error)))
+
+
+def _start_from(values: dict) -> None:
+    """Presets, of which one is lit while the controls say the same, or a recipe file."""
+    st.session_state["opt_preset"] = _lit(values)
     st.pills(
         "Start from a preset",
         list(PRESETS),
@@ -44,17 +56,24 @@ def _start_from() -> None:
     chosen = st.session_state.get("opt_preset")
     st.caption(PRESETS[chosen].reason if chosen else "Or set the controls yourself.")
     with st.popover("Recipe from a file", icon=":material/upload_file:"):
-        file = st.file_uploader(
-            "recipe.json", key="opt_file", help="A recipe that was downloaded here or written."
+        st.file_uploader(
+            "recipe.json",
+            key="opt_file",
+            help="A recipe that was downloaded here or written by hand.",
+            on_change=_use_file,
         )
-        if file is not None and st.session_state.get("opt_file_used") != file.file_id:
-            try:
-                load_recipe(Recipe.parse(file.getvalue(), source=f"recipe {file.name}"))
-            except InputError as error:
-                st.error(str(error))
-            else:
-                st.session_state["opt_file_used"] = file.file_id
-                st.success("The controls now show this recipe.")
+        if problem := st.session_state.get("opt_file_problem"):
+            st.error(plain(problem))
+        elif st.session_state.get("opt_file") is not None:
+            st.success("The controls show this recipe until you change them.")
+
+
+def _lit(values: dict) -> str | None:
+    try:
+        recipe = Recipe.parse(values)
+    except InputError:
+        return None
+    return next((name for name, preset in PRESETS.items() if preset.recipe == recipe), None)
 
 
 def _use_preset() -> None:
@@ -63,17 +82,33 @@ def _use_preset() -> None:
         load_recipe(PRESETS[chosen].recipe)
 
 
+def _use_file() -> None:
+    file = st.session_state.get("opt_file")
+    st.session_state["opt_file_problem"] = None
+    if file is not None:
+        try:
+            load_recipe(Recipe.parse(file.getvalue(), source=f"recipe {file.name}"))
+        except InputError as error:
+            st.session_state["opt_file_problem"] = str(error)
+
+
 def _run(study: Study, values: dict) -> None:
     st.subheader("What will happen")
     try:
         recipe = Recipe.parse(values)
     except InputError as error:
-        st.error(str(error).removeprefix("The recipe cannot be used. "), title="Not possible")
+        st.error(
+            plain(str(error).removeprefix("The recipe cannot be used. ")), title="Not possible"
+        )
         st.button("Run", type="primary", disabled=True, width="stretch")
         return
+    variants = context.store().list_variants(study.id)
     st.markdown(f"**{recipe.name}**")
     st.markdown("\n".join(f"{i}. {line}" for i, line in enumerate(explain(recipe), 1)))
-    existing = _existing(study, recipe)
+    if _refused(study, recipe):
+        st.button("Run", type="primary", disabled=True, width="stretch")
+        return
+    existing = next((v for v in variants if v.recipe == recipe), None)
     if existing is not None and existing.state == "done":
         st.info("This recipe has been run in this study.", icon=":material/check_circle:")
         st.page_link(
@@ -82,19 +117,8 @@ def _run(study: Study, values: dict) -> None:
             icon=":material/layers:",
             query_params=context.study_link(study, variant=existing.id),
         )
-    elif st.button(
-        "Run",
-        type="primary",
-        icon=":material/play_arrow:",
-        width="stretch",
-        disabled=existing is not None and existing.state in ACTIVE,
-        help="Runs in the background. Steps that were computed before are not computed again.",
-    ):
-        variant = context.store().add_variant(study.id, recipe)
-        context.store().queue_run(
-            "variants", recipe.name, study_id=study.id, variant_ids=[variant.id]
-        )
-        st.rerun()
+    else:
+        _ask_to_run(study, recipe, variants, existing)
     st.download_button(
         "Download recipe.json",
         recipe.canonical_json(indent=2) + "\n",
@@ -107,15 +131,48 @@ def _run(study: Study, values: dict) -> None:
     )
 
 
-def _existing(study: Study, recipe: Recipe) -> Variant | None:
-    return next(
-        (
-            variant
-            for variant in context.store().list_variants(study.id)
-            if variant.recipe == recipe
-        ),
-        None,
-    )
+def _ask_to_run(
+    study: Study, recipe: Recipe, variants: list[Variant], existing: Variant | None
+) -> None:
+    _time(recipe, variants)
+    if st.button(
+        "Run",
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        disabled=existing is not None and existing.state in ACTIVE,
+        help="Runs in the background. Steps that were computed before are not computed again.",
+    ):
+        variant = context.store().add_variant(study.id, recipe)
+        context.store().queue_run(
+            "variants", recipe.name, study_id=study.id, variant_ids=[variant.id]
+        )
+        st.rerun()
+
+
+def _refused(study: Study, recipe: Recipe) -> bool:
+    """Say what this model or these data do not allow, and what is probably not meant."""
+    model = context.store().get_model(study.model_id).facts
+    data = context.store().get_dataset(study.dataset_id).facts
+    if model is None or data is None:
+        return False
+    problems = objections(recipe, model)
+    for problem in problems:
+        st.error(plain(problem), title="Not possible with this model")
+    for caution in cautions(recipe, data):
+        st.warning(plain(caution))
+    return bool(problems)
+
+
+def _time(recipe: Recipe, variants: list[Variant]) -> None:
+    seconds = estimate_seconds(recipe, variants)
+    if seconds is None:
+        st.caption("How long it takes is not known yet: nothing like it has run in this study.")
+    else:
+        st.caption(
+            f"About {format_seconds(seconds)}, judging by this study's earlier runs; less where a "
+            "step was computed before."
+        )
 
 
 def _active(study: Study) -> None:
@@ -134,7 +191,8 @@ def _active(study: Study) -> None:
         )
     elif last and last[0].state == "failed":
         st.error(
-            last[0].error or "It failed; the Runs page has the log.", title="The last run failed"
+            plain(last[0].error or "It failed; the Runs page has the log."),
+            title="The last run failed",
         )
 
 

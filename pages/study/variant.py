@@ -1,38 +1,53 @@
 """Inside one variant: its layers, its weights, its recipe, how it was measured."""
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
-from optimizer.charts.style import CONFIG
-from optimizer.charts.weights import histogram_figure
+from optimizer.charts.weights import histogram_figure, histogram_table
 from optimizer.errors import FeatherweightError
-from optimizer.format import format_bytes, format_metric, format_ms, format_seconds
-from optimizer.measure.histogram import weight_histogram
+from optimizer.format import format_seconds
+from optimizer.headlines import how_measured
+from optimizer.measure.histogram import WeightHistogram, weight_histogram
 from optimizer.measure.tflite_file import TfliteFile
+from optimizer.measure.weights import Weight
+from optimizer.measured import Measured, measured
 from optimizer.plan import STAGE_NAMES
 from optimizer.presets import explain
 from optimizer.store.records import Study, Variant
 from pages.parts import context
+from pages.parts.chart import draw_chart
 from pages.parts.downloads import layers_of, variant_downloads
-from pages.parts.headlines import draw_headlines
+from pages.parts.headlines import draw_details, draw_headlines
+from pages.parts.text import plain
+
+_STAGE_TITLES = {
+    "import_model": "Read the model",
+    "prepare_data": "Read the data",
+    "prune": "Prune",
+    "cluster": "Cluster",
+    "quantize_aware": "Quantization-aware training",
+    "convert": "Convert to TFLite",
+    "evaluate": "Measure accuracy",
+    "benchmark": "Measure latency",
+}
 
 
 def draw() -> None:
     """Draw the page."""
     study = context.current_study()
+    title = st.container()
     variant = _variant(study)
-    st.title(variant.name)
-    if variant.state != "done":
+    title.title(variant.name)
+    if measured(variant) is None:
         if variant.error:
-            st.error(variant.error, title="This variant failed")
+            st.error(plain(variant.error), title="This variant failed")
         else:
-            st.info(f"This variant is {variant.state}; the Runs page shows its progress.")
+            st.info(f"This variant is {variant.state}. The Runs page shows what happened to it.")
             st.page_link(context.RUNS, label="Open Runs", icon=":material/pending_actions:")
         return
     baseline = context.store().baseline(study.id)
     draw_headlines(variant, baseline)
+    draw_details(variant, baseline)
     variant_downloads(variant, "variant")
     if not variant.is_baseline:
         st.page_link(
@@ -41,13 +56,15 @@ def draw() -> None:
             icon=":material/tune:",
             query_params=context.study_link(study, copy=variant.id),
         )
-    for note in (variant.results or {}).get("notes", []):
-        st.caption(f":material/info: {note}")
+    found = measured(variant)
+    assert found is not None
+    for note in found.notes:
+        st.caption(f":material/info: {plain(note)}")
     _layers(variant)
     if baseline is not None and baseline.state == "done":
         _weights(variant, baseline)
-    _recipe(variant)
-    _measured(study, variant)
+    _recipe(variant, found)
+    _measured(study, found)
 
 
 def _variant(study: Study) -> Variant:
@@ -89,9 +106,9 @@ def _layers(variant: Variant) -> None:
             "Operator": layer["type"],
             "Shape": " × ".join(map(str, layer["shape"])),
             "Dtype": layer["dtype"],
-            "Zeros (%)": 100 * layer["sparsity"],
+            "Zeros (%)": None if layer["sparsity"] is None else 100 * layer["sparsity"],
             "Distinct values": layer["distinct"],
-            "Distinct per channel": layer["distinct_per_channel"],
+            "Distinct per channel": layer.get("distinct_per_channel"),
             "Bytes": layer["bytes"],
         }
         for layer in layers
@@ -114,37 +131,52 @@ def _layers(variant: Variant) -> None:
     )
 
 
-@st.cache_data(max_entries=16, show_spinner="Reading the weights")
-def _file_weights(key: str, names: tuple[str, ...]) -> dict[str, Any]:
-    """Layer and operator → dequantized weights of a stored file."""
-    data = context.store().artifacts.read(key, "model.tflite")
-    return {
-        f"{weight.name} ({weight.op})": weight.dequantized()
-        for weight in TfliteFile.read(data, names).weights
-    }
+@st.cache_data(max_entries=64, show_spinner="Reading the file")
+def _weight_names(key: str, names: tuple[str, ...]) -> list[str]:
+    """Layer and operator of each weight tensor in a stored file."""
+    return [_label(weight) for weight in _read(key, names)]
+
+
+@st.cache_data(max_entries=512, show_spinner="Reading the weights")
+def _histogram(before: str, after: str, names: tuple[str, ...], label: str) -> WeightHistogram:
+    """One layer's weights in two stored files; only the counts are kept in memory."""
+    first, second = (
+        next(weight.dequantized() for weight in _read(key, names) if _label(weight) == label)
+        for key in (before, after)
+    )
+    return weight_histogram(first, second)
+
+
+def _read(key: str, names: tuple[str, ...]) -> tuple[Weight, ...]:
+    return TfliteFile.read(context.store().artifacts.read(key, "model.tflite"), names).weights
+
+
+def _label(weight: Weight) -> str:
+    return f"{weight.name} ({weight.op})"
 
 
 def _weights(variant: Variant, baseline: Variant) -> None:
     st.subheader("Weights before and after")
-    names = _layer_names(variant)
+    names, keys = _layer_names(variant), (baseline.stages["convert"], variant.stages["convert"])
     try:
-        after = _file_weights(variant.stages["convert"], names)
-        before = _file_weights(baseline.stages["convert"], names)
+        before, after = (_weight_names(key, names) for key in keys)
+        both = [name for name in after if name in before]
+        if not both:
+            st.info("No layer of this file can be matched with one of the baseline.")
+            return
+        name = st.selectbox(
+            "Layer", both, help="The baseline's layer of the same name is compared."
+        )
+        histogram = _histogram(*keys, names, name)
     except FeatherweightError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         return
-    both = [name for name in after if name in before]
-    if not both:
-        st.info("No layer of this file can be matched with one of the baseline.")
-        return
-    name = st.selectbox("Layer", both, help="The baseline's layer of the same name is compared.")
-    histogram = weight_histogram(before[name], after[name])
-    total = max(1, after[name].size)
-    st.plotly_chart(
+    total = histogram.after_zeros + sum(histogram.after) or 1
+    draw_chart(
         histogram_figure(histogram),
-        config=CONFIG,
-        key="weights",
-        alt=f"Histogram of the weights of {name} in the baseline and in this variant",
+        "weights",
+        f"Histogram of the weights of {name} in the baseline and in this variant",
+        histogram_table(histogram),
     )
     st.caption(
         f"Exact zeros, not drawn: {histogram.before_zeros:,} before "
@@ -159,19 +191,18 @@ def _layer_names(variant: Variant) -> tuple[str, ...]:
     return tuple(layer["name"] for layer in facts["layers"])
 
 
-def _recipe(variant: Variant) -> None:
+def _recipe(variant: Variant, found: Measured) -> None:
     st.subheader("What was done")
     st.markdown("\n".join(f"{i}. {line}" for i, line in enumerate(explain(variant.recipe), 1)))
     with st.expander("Recipe JSON"):
         st.code(variant.recipe.canonical_json(indent=2), language="json")
-    results = variant.results or {}
     rows = [
         {
-            "Stage": name.replace("_", " "),
+            "Stage": _STAGE_TITLES.get(name, name),
             "Took": format_seconds(seconds),
-            "": "already computed for another run" if name in results["cached"] else "",
+            "": "already computed for another run" if name in found.cached else "",
         }
-        for name, seconds in sorted(results["seconds"].items(), key=_stage_order)
+        for name, seconds in sorted(found.seconds.items(), key=_stage_order)
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Seconds per stage")
 
@@ -180,32 +211,9 @@ def _stage_order(item: tuple[str, float]) -> int:
     return STAGE_NAMES.index(item[0]) if item[0] in STAGE_NAMES else len(STAGE_NAMES)
 
 
-def _measured(study: Study, variant: Variant) -> None:
+def _measured(study: Study, found: Measured) -> None:
     st.subheader("How it was measured")
-    results = variant.results or {}
-    latency = results["latency_ms"]
-    low, high = results["metric_interval"]
-    metric = results["metric"]
-    memory = results["peak_memory_bytes"]
-    lines = [
-        f"Quality: {metric} {format_metric(metric, results['metrics'][metric])} on "
-        f"{results['accuracy_n']} held-out samples; 95 % interval {format_metric(metric, low)} to "
-        f"{format_metric(metric, high)}.",
-        f"Latency: p50 {format_ms(latency['p50'])}, p90 {format_ms(latency['p90'])}, p99 "
-        f"{format_ms(latency['p99'])} over {latency['runs']} runs in {latency['rounds']} rounds, "
-        f"taken in turns with the baseline in one process; {latency['threads']} thread, "
-        f"{latency['delegate']}, {latency['device']}.",
-        "Peak memory: "
-        + (
-            "not measured."
-            if memory is None
-            else f"{format_bytes(memory)} while loading and running."
-        ),
-        f"Sizes: {format_bytes(results['size_bytes'])} as it ships, "
-        f"{format_bytes(results['gzip_bytes'])} gzip-compressed (level 9), "
-        f"{format_bytes(results['parameter_bytes'])} of parameters.",
-    ]
-    st.markdown("\n".join(f"- {line}" for line in lines))
+    st.markdown("\n".join(f"- {line}" for line in how_measured(found)))
     if study.environment:
         with st.expander("Versions and hardware"):
             st.json(study.environment)

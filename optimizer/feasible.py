@@ -1,0 +1,78 @@
+"""Whether a recipe can act on a model and its data, said before anything runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from optimizer.data.task import several_ends
+from optimizer.recipe import Recipe
+
+Facts = Mapping[str, Any]
+_PARTS = (
+    ("prune", "pruned", "final_sparsity", "sparsity"),
+    ("cluster", "clustered", "number_of_clusters", "cluster count"),
+)
+_FEW_UPDATES = 20
+"""Steps below which a rising sparsity has hardly any time to recover."""
+
+
+def objections(recipe: Recipe, model_facts: Facts) -> list[str]:
+    """Why a recipe cannot run here, each as a sentence; empty when it can.
+
+    Args:
+        recipe: already valid in itself.
+        model_facts: ``facts.json`` of the model; its layers say what can act on them.
+    """
+    several = several_ends(model_facts)
+    found = [several] if several else []
+    for part, done, field, noun in _PARTS:
+        able = _able(model_facts, part)
+        if getattr(recipe, part) is not None and not able:
+            found.append(
+                f"No layer of this model can be {done}; the Model page says why for each. "
+                "Switch it off."
+            )
+        for name, override in recipe.layers.items():
+            if able and getattr(override, field) is not None and name not in able:
+                found.append(
+                    f"The recipe overrides the {noun} of {name!r}, which is not a layer of this "
+                    f"model that can be {done}. Those are: {', '.join(able)}."
+                )
+    if recipe.quantize.aware and not _able(model_facts, "quantize_aware"):
+        found.append(
+            "Quantization-aware training covers no layer of this model that has weights; the "
+            "Model page says why for each. Post-training int8 needs no training: switch it off."
+        )
+    return found
+
+
+def cautions(recipe: Recipe, data_facts: Facts) -> list[str]:
+    """What is possible and probably not meant, each as a sentence."""
+    found = []
+    train = int(data_facts.get("train") or 0)
+    quantize, tune = recipe.quantize, recipe.fine_tune
+    calibrates = quantize.mode in ("int8", "int16x8") and not quantize.aware
+    if calibrates and train and quantize.calibration_samples > train:
+        found.append(
+            f"{quantize.calibration_samples:,} representative samples were asked for; there are "
+            f"{train:,} training samples, so all of them are used."
+        )
+    steps = tune.epochs * math.ceil(train / tune.batch_size)
+    if recipe.trains and train and steps < _FEW_UPDATES:
+        found.append(
+            f"{tune.epochs} epoch{'s' * (tune.epochs != 1)} over {train:,} samples in batches of "
+            f"{tune.batch_size:,} make only {steps} training steps. A smaller batch size or more "
+            "epochs give the model time to recover."
+        )
+    return found
+
+
+def _able(model_facts: Facts, technique: str) -> list[str]:
+    """Names of the layers with weights that a technique can act on."""
+    return [
+        layer["name"]
+        for layer in model_facts["layers"]
+        if layer["parameters"] and layer["techniques"].get(technique, "unknown") is None
+    ]

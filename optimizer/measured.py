@@ -1,0 +1,119 @@
+"""A variant's measurements as a value with ``None`` wherever something was not measured.
+
+Results come from this machine's engine, from imported archives and from training that
+diverged, so any of them may be missing; charts and tables read them through this door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from optimizer.store.records import Variant
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How long one inference takes, and how that compares with the baseline.
+
+    Attributes:
+        ratio: this variant's p50 divided by the baseline's, measured in turns.
+        significant: whether the ratio differs from 1 beyond the noise.
+    """
+
+    p50_ms: float
+    p90_ms: float | None
+    p99_ms: float | None
+    ratio: float | None
+    ratio_ci: tuple[float, float] | None
+    significant: bool | None
+    runs: int | None
+    rounds: int | None
+    threads: int | None
+    device: str | None
+    delegate: str | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured on a variant's ``.tflite``.
+
+    Attributes:
+        metric: ``accuracy``, ``mae`` or ``mse``.
+        value: of the metric; shares from 0 to 1.
+        interval: 95 % interval of the metric.
+        sparsity: share of zeros among prunable weights, as read from the file.
+        seconds: stage name → how long it took when it ran.
+        cached: names of the stages whose results were there already.
+    """
+
+    size_bytes: int | None
+    gzip_bytes: int | None
+    parameter_bytes: int | None
+    metric: str
+    value: float | None
+    interval: tuple[float, float] | None
+    higher_is_better: bool
+    samples: int | None
+    agreement: float | None
+    mean_abs_difference: float | None
+    latency: Latency | None
+    peak_memory_bytes: int | None
+    sparsity: float | None
+    max_distinct_weights: int | None
+    seconds: Mapping[str, float]
+    cached: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def measured(variant: Variant | None) -> Measured | None:
+    """The measurements of a variant, or ``None`` when it has none yet."""
+    results = variant.results if variant else None
+    if not results:
+        return None
+    metrics = results.get("metrics") or {}
+    metric = results.get("metric") or next(iter(metrics), "accuracy")
+    return Measured(
+        size_bytes=results.get("size_bytes"),
+        gzip_bytes=results.get("gzip_bytes"),
+        parameter_bytes=results.get("parameter_bytes"),
+        metric=metric,
+        value=metrics.get(metric),
+        interval=_pair(results.get("metric_interval")),
+        higher_is_better=bool(results.get("higher_is_better", metric == "accuracy")),
+        samples=results.get("accuracy_n"),
+        agreement=results.get("agreement"),
+        mean_abs_difference=results.get("mean_abs_difference"),
+        latency=_latency(results.get("latency_ms") or {}),
+        peak_memory_bytes=results.get("peak_memory_bytes"),
+        sparsity=results.get("sparsity"),
+        max_distinct_weights=results.get("max_distinct_weights"),
+        seconds=results.get("seconds") or {},
+        cached=tuple(results.get("cached") or ()),
+        notes=tuple(results.get("notes") or ()),
+    )
+
+
+def _latency(found: Mapping[str, Any]) -> Latency | None:
+    if not found.get("p50"):
+        return None
+    return Latency(
+        p50_ms=found["p50"],
+        p90_ms=found.get("p90"),
+        p99_ms=found.get("p99"),
+        ratio=found.get("ratio") or None,
+        ratio_ci=_pair(found.get("ratio_ci")),
+        significant=found.get("significant"),
+        runs=found.get("runs"),
+        rounds=found.get("rounds"),
+        threads=found.get("threads"),
+        device=found.get("device"),
+        delegate=found.get("delegate"),
+    )
+
+
+def _pair(value: Any) -> tuple[float, float] | None:
+    if not value or len(value) != 2 or None in value:
+        return None
+    return float(value[0]), float(value[1])

@@ -1,0 +1,166 @@
+"""What the charts show, and that drawing is deterministic."""
+
+import json
+
+import pytest
+
+from optimizer.charts.bars import bars_figure, bars_info, class_balance_figure, measures
+from optimizer.charts.tradeoff import tradeoff_figure, tradeoff_info
+from optimizer.charts.weights import (
+    histogram_figure,
+    histogram_table,
+    schedule_figure,
+    schedule_points,
+)
+from optimizer.measure.histogram import weight_histogram
+from optimizer.recipe import ConstantSchedule, PolynomialSchedule
+from tests.variants import baseline, results, variant
+
+STUDY = [
+    baseline(),
+    variant("small", found=results(gzip_bytes=10_000, value=0.93)),
+    variant("good", found=results(gzip_bytes=20_000, value=0.97)),
+    variant("beaten", found=results(gzip_bytes=30_000, value=0.94)),
+    variant("waiting", state="queued"),
+]
+
+
+def groups(info):
+    return {point.name: point.group for point in info.points}
+
+
+def axis_titles(figure):
+    return figure.layout.xaxis.title.text, figure.layout.yaxis.title.text
+
+
+def test_the_front_has_what_no_other_variant_beats():
+    info = tradeoff_info(STUDY, "gzip_bytes", "good")
+    assert groups(info) == {
+        "base": "baseline",
+        "small": "front",
+        "good": "front",
+        "beaten": "dominated",
+    }
+    assert [point.name for point in info.front] == ["small", "good"]
+    assert (info.metric, info.selected_id, info.not_measured) == ("accuracy", "good", ())
+
+
+def test_a_smaller_error_is_better_where_the_metric_is_an_error():
+    study = [
+        variant("exact", found=results(metric="mae", value=0.1, gzip_bytes=20_000)),
+        variant("rough", found=results(metric="mae", value=0.9, gzip_bytes=10_000)),
+        variant("worse", found=results(metric="mae", value=1.0, gzip_bytes=30_000)),
+    ]
+    info = tradeoff_info(study, "gzip_bytes")
+    assert groups(info) == {"exact": "front", "rough": "front", "worse": "dominated"}
+    assert axis_titles(tradeoff_figure(info))[1] == "Mean absolute error"
+
+
+def test_what_was_not_measured_is_named_and_not_drawn():
+    diverged = variant("diverged", found=results(value=None))
+    silent = variant("silent", found=results(latency={"p50": None}))
+    info = tradeoff_info([*STUDY, diverged, silent], "latency")
+    assert info.not_measured == ("diverged", "silent")
+    assert {"diverged", "silent"}.isdisjoint(groups(info))
+
+
+def test_nothing_measured_gives_an_empty_chart():
+    info = tradeoff_info([variant("waiting", state="queued")], "size_bytes")
+    assert info.points == ()
+    assert tradeoff_figure(info).layout.xaxis.title.text == "Size of the .tflite"
+
+
+def test_every_point_carries_its_variant_and_every_axis_its_unit():
+    figure = tradeoff_figure(tradeoff_info(STUDY, "latency", "good"))
+    carried = [item for trace in figure.data for item in (trace.customdata or ())]
+    assert sorted(carried) == ["base", "beaten", "good", "small"]
+    assert axis_titles(figure) == ("Latency p50 (ms)", "Accuracy (%)")
+    drawn = [trace for trace in figure.data if trace.customdata is not None]
+    assert len({trace.marker.symbol for trace in drawn}) == len(drawn)
+    assert len({trace.marker.color for trace in drawn}) == len(drawn)
+    assert len({trace.name for trace in drawn}) == len(drawn)
+
+
+def test_sizes_have_a_logarithmic_axis_in_bytes():
+    axis = tradeoff_figure(tradeoff_info(STUDY, "gzip_bytes")).layout.xaxis
+    assert axis.type == "log"
+    assert set(axis.ticktext) >= {"10 kB", "20 kB", "200 kB"}
+
+
+def test_error_bars_are_the_intervals():
+    figure = tradeoff_figure(tradeoff_info(STUDY, "gzip_bytes"))
+    front = next(trace for trace in figure.data if trace.name == "On the Pareto front")
+    assert list(front.error_y.array) == pytest.approx([1.0, 1.0])
+    assert list(front.error_y.arrayminus) == pytest.approx([2.0, 2.0])
+
+
+def test_many_points_keep_error_bars_only_where_they_matter():
+    many = [variant(f"v{n}", found=results(gzip_bytes=50_000 + n, value=0.5)) for n in range(60)]
+    figure = tradeoff_figure(tradeoff_info([*STUDY, *many], "gzip_bytes"))
+    by_name = {trace.name: trace for trace in figure.data}
+    assert by_name["Beaten by another"].error_y.array is None
+    assert by_name["On the Pareto front"].error_y.array is not None
+
+
+def test_figures_are_deterministic():
+    """Otherwise Streamlit takes each for a new chart and forgets the selection."""
+    first, second = (
+        json.dumps(tradeoff_figure(tradeoff_info(STUDY, "gzip_bytes", "good")).to_plotly_json())
+        for _ in range(2)
+    )
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("measure", "order"),
+    [
+        ("gzip", ["small", "good", "beaten", "base"]),
+        ("metric", ["good", "base", "beaten", "small"]),
+    ],
+)
+def test_bars_have_the_best_first(measure, order):
+    info = bars_info(STUDY, measures(STUDY, "accuracy")[measure], "small")
+    assert list(info.names) == order
+    assert (info.baseline_id, info.selected_id, info.left_out) == ("base", "small", 0)
+
+
+def test_bars_keep_the_baseline_and_the_selected_one_when_there_are_too_many():
+    many = [variant(f"v{n:03}", found=results(size_bytes=1000 + n)) for n in range(100)]
+    info = bars_info([baseline(), *many], measures(many, "accuracy")["size"], "v099", limit=10)
+    assert info.names == (*(f"v{n:03}" for n in range(10)), "v099", "base")
+    assert info.left_out == 89
+
+
+def test_only_measures_that_were_taken_are_offered():
+    study = [variant("a", found=results(agreement=None, peak_memory_bytes=None))]
+    assert set(measures(study, "accuracy")) == {"size", "gzip", "metric", "latency", "sparsity"}
+
+
+def test_bars_say_in_words_which_is_selected_and_which_is_the_baseline():
+    info = bars_info(STUDY, measures(STUDY, "accuracy")["size"], "small")
+    written = [note.text for note in bars_figure(info).layout.annotations]
+    assert "small (selected)" in written
+    assert "base (baseline)" in written
+
+
+def test_class_balance_has_a_bar_per_class_and_set():
+    figure = class_balance_figure([10, 20], [3, 4])
+    assert [list(trace.y) for trace in figure.data] == [[10, 20], [3, 4]]
+    assert axis_titles(figure) == ("Class", "Samples")
+
+
+def test_the_schedule_curve_begins_and_ends_where_it_says():
+    points = dict(schedule_points(PolynomialSchedule(begin=0.25, end=0.75, final_sparsity=0.5)))
+    assert (points[0.0], points[75.0], points[100.0]) == (0.0, 50.0, 50.0)
+    assert 0 < points[50.0] < 50
+    constant = dict(schedule_points(ConstantSchedule(target_sparsity=0.6, begin=0.5)))
+    assert (constant[49.5], constant[50.0]) == (0.0, 60.0)
+    assert axis_titles(schedule_figure(ConstantSchedule(), 1))[0].endswith("1 epoch)")
+
+
+def test_the_histogram_and_its_table_have_the_same_counts():
+    histogram = weight_histogram([0.0, 0.5, 1.0], [0.0, 0.0, 1.0], bins=4)
+    figure, table = histogram_figure(histogram), histogram_table(histogram)
+    assert [sum(trace.y) for trace in figure.data] == [2, 1]
+    assert table["Baseline"].tolist()[0] == 1
+    assert table["This variant"].sum() == 3

@@ -1,0 +1,70 @@
+"""What is refused or warned of before a recipe runs, and how long it is said to take."""
+
+import pytest
+
+from optimizer.estimate import estimate_seconds
+from optimizer.feasible import cautions, objections
+from optimizer.recipe import Recipe
+from tests.variants import baseline, results, variant
+
+ENDS = {"shape": [None, 4], "dtype": "float32"}
+
+
+def facts(prune=None, cluster=None, quantize_aware=None, **changes):
+    techniques = {"prune": prune, "cluster": cluster, "quantize_aware": quantize_aware}
+    layers = [
+        {"name": "dense", "parameters": 40, "techniques": techniques},
+        {"name": "flat", "parameters": 0, "techniques": dict.fromkeys(techniques)},
+    ]
+    return {"inputs": [ENDS], "outputs": [ENDS], "layers": layers, **changes}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "model", "words"),
+    [
+        ({"prune": {}}, facts(prune="no"), "can be pruned"),
+        ({"cluster": {}}, facts(cluster="no"), "can be clustered"),
+        ({"quantize": {"aware": True}}, facts(quantize_aware="no"), "Post-training int8"),
+        ({"prune": {}, "layers": {"x": {"final_sparsity": 0.5}}}, facts(), "Those are: dense"),
+        ({}, facts(inputs=[ENDS, ENDS]), "2 inputs"),
+    ],
+)
+def test_what_the_model_does_not_allow_is_said(recipe, model, words):
+    (sentence,) = objections(Recipe.parse(recipe), model)
+    assert words in sentence
+
+
+def test_what_the_model_allows_is_not_objected_to():
+    recipe = {"prune": {}, "cluster": {}, "quantize": {"aware": True}}
+    recipe["layers"] = {"dense": {"final_sparsity": 0.5, "number_of_clusters": 4}}
+    assert objections(Recipe.parse(recipe), facts()) == []
+
+
+@pytest.mark.parametrize(
+    ("recipe", "train", "words"),
+    [
+        ({"quantize": {"mode": "int8"}}, 100, ["all of them are used"]),
+        ({"quantize": {"mode": "int8"}}, 5000, []),
+        ({"prune": {}, "fine_tune": {"batch_size": 64, "epochs": 1}}, 100, ["2 training steps"]),
+        ({"prune": {}}, 5000, []),
+        ({"prune": {}}, None, []),
+    ],
+)
+def test_what_is_probably_not_meant_is_said(recipe, train, words):
+    found = cautions(Recipe.parse(recipe), {"train": train})
+    assert len(found) == len(words)
+    assert all(word in sentence for word, sentence in zip(words, found, strict=True))
+
+
+def test_time_is_estimated_from_the_same_study():
+    seconds = {"prune": 6.0, "convert": 1.0, "evaluate": 0.5, "benchmark": 1.5}
+    pruned = variant("v", {"prune": {}}, found=results(seconds=seconds))
+    assert estimate_seconds(Recipe.parse({"quantize": {"mode": "int8"}}), [pruned]) == 3.0
+    assert estimate_seconds(Recipe.parse({"prune": {}}), [pruned]) == pytest.approx(9.0)
+    twice = Recipe.parse({"prune": {}, "cluster": {}, "fine_tune": {"epochs": 6}})
+    assert estimate_seconds(twice, [pruned]) == pytest.approx(27.0)
+
+
+def test_time_is_not_guessed_when_nothing_like_it_has_run():
+    assert estimate_seconds(Recipe.parse({}), []) is None
+    assert estimate_seconds(Recipe.parse({"prune": {}}), [baseline()]) is None
