@@ -84,6 +84,8 @@ def _progress(run: Run, stages: list[RunStage]) -> None:
     if run.state not in ACTIVE:
         st.caption(f"{_where(run)}{format_when(run.created_at)}, took {format_seconds(elapsed)}")
         return
+    if (status := ensure_engine(store()).status) in ("starting", "warming", "failed"):
+        st.caption(f"{_WAITING[status]} Then this run goes on from its last finished stage.")
     if stages:
         done = sum(
             1.0 if stage.state == "done" else (stage.fraction or 0.0) for stage in stages
