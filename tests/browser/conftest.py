@@ -11,12 +11,13 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from optimizer.engine.client import stop_engine
 from optimizer.store import Store
 
 ROOT = Path(__file__).parents[2]
+expect.set_options(timeout=40_000)  # a page waits its turn while the engine imports TensorFlow
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
 
 
