@@ -23,7 +23,7 @@ from optimizer.models.flat import load_flat, save_flat
 from optimizer.stage import Files, Progress
 from optimizer.techniques.eligible import KERNELS, clusterable
 from optimizer.techniques.graph import clone
-from optimizer.techniques.training import fit, loss_for, make_deterministic, targets_for
+from optimizer.techniques.training import Objective, fit, make_deterministic
 
 _INITIALIZATIONS = {
     "kmeans++": tfmot.clustering.keras.CentroidInitialization.KMEANS_PLUS_PLUS,
@@ -57,11 +57,9 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     wrapped = _wrap(clone(model), counts, params)
     losses = fit(
         wrapped,
-        arrays,
-        loss=loss_for(model, params["task"]),
-        targets=targets_for(model, arrays, params["task"]),
-        fine_tune=params["fine_tune"],
-        progress=progress,
+        Objective.of(model, arrays, params["task"]),
+        params["fine_tune"],
+        progress,
     )
     clustered = tfmot.clustering.keras.strip_clustering(wrapped)
     if params["preserve_sparsity"]:

@@ -20,13 +20,7 @@ from optimizer.models.flat import load_flat, save_flat
 from optimizer.stage import Files, Progress
 from optimizer.techniques.eligible import KERNELS, prunable
 from optimizer.techniques.graph import clone
-from optimizer.techniques.training import (
-    fit,
-    loss_for,
-    make_deterministic,
-    steps_in,
-    targets_for,
-)
+from optimizer.techniques.training import Objective, fit, make_deterministic, steps_in
 
 MASK_UPDATES = 20
 """How often, at least, the masks are updated between ``begin`` and ``end`` if steps allow."""
@@ -59,11 +53,9 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     wrapped = _wrap(clone(model), schedules)
     losses = fit(
         wrapped,
-        arrays,
-        loss=loss_for(model, params["task"]),
-        targets=targets_for(model, arrays, params["task"]),
-        fine_tune=params["fine_tune"],
-        progress=progress,
+        Objective.of(model, arrays, params["task"]),
+        params["fine_tune"],
+        progress,
         callbacks=[tfmot.sparsity.keras.UpdatePruningStep()],
     )
     pruned = tfmot.sparsity.keras.strip_pruning(wrapped)

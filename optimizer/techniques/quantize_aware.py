@@ -20,7 +20,7 @@ from optimizer.stage import Files, Progress
 from optimizer.techniques.graph import rebuild
 from optimizer.techniques.preserving import Pattern
 from optimizer.techniques.qat_graph import WEIGHTS, prepare, quantized_twin, weights_by_name
-from optimizer.techniques.training import fit, loss_for, make_deterministic, targets_for
+from optimizer.techniques.training import Objective, fit, make_deterministic
 
 CALIBRATION_BATCH = 256
 """Training samples whose activations set the ranges that training then refines."""
@@ -48,11 +48,9 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     _calibrate(prepared, twin, arrays)
     losses = fit(
         twin,
-        arrays,
-        loss=loss_for(model, params["task"]),
-        targets=targets_for(model, arrays, params["task"]),
-        fine_tune=params["fine_tune"],
-        progress=progress,
+        Objective.of(model, arrays, params["task"]),
+        params["fine_tune"],
+        progress,
     )
     _settle(prepared, twin, patterns)
     buffer = io.BytesIO()

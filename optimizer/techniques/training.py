@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,11 +29,38 @@ def steps_in(samples: int, fine_tune: Mapping[str, Any]) -> int:
     return int(fine_tune["epochs"] * math.ceil(samples / fine_tune["batch_size"]))
 
 
-def loss_for(model: Any, task: str) -> Any:
-    """The loss that fits a task and the model's output activation.
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """What a model is trained for: samples, targets and loss, as Keras takes them.
 
-    An output without softmax or sigmoid is taken for logits.
+    Attributes:
+        x: training samples, float32, shape (n, …).
+        y: targets in the shape of the model's output: float32, or int class indices.
+        loss: a tf_keras loss.
     """
+
+    x: np.ndarray
+    y: np.ndarray
+    loss: Any
+
+    @classmethod
+    def of(cls, model: Any, arrays: Arrays, task: str) -> Objective:
+        """The objective of a task; an output without softmax or sigmoid is taken for logits.
+
+        Args:
+            model: a flat model, without tfmot's wrappers, whose output layer tells the loss.
+            arrays: the study's dataset.
+            task: one of the study's tasks.
+        """
+        return cls(arrays.x_train, _targets(model, arrays, task), _loss(model, task))
+
+    @property
+    def samples(self) -> int:
+        """Number of training samples."""
+        return len(self.x)
+
+
+def _loss(model: Any, task: str) -> Any:
     if task == "multiclass":
         return keras.losses.SparseCategoricalCrossentropy(
             from_logits=_output_activation(model) != "softmax"
@@ -42,8 +70,7 @@ def loss_for(model: Any, task: str) -> Any:
     return keras.losses.MeanSquaredError()
 
 
-def targets_for(model: Any, arrays: Arrays, task: str) -> np.ndarray:
-    """Training targets in the shape of the model's output: float32, or int class indices."""
+def _targets(model: Any, arrays: Arrays, task: str) -> np.ndarray:
     targets = arrays.train_targets(task)
     if task in ("multiclass", "reconstruction"):
         return targets
@@ -52,10 +79,7 @@ def targets_for(model: Any, arrays: Arrays, task: str) -> np.ndarray:
 
 def fit(
     model: Any,
-    arrays: Arrays,
-    *,
-    loss: Any,
-    targets: np.ndarray,
+    objective: Objective,
     fine_tune: Mapping[str, Any],
     progress: Progress,
     callbacks: Sequence[Any] = (),
@@ -69,20 +93,20 @@ def fit(
         StageError: the loss became NaN or infinite.
     """
     optimizer = keras.optimizers.Adam(learning_rate=fine_tune["learning_rate"])
-    model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
+    model.compile(optimizer=optimizer, loss=objective.loss, jit_compile=False)
     history = model.fit(
-        arrays.x_train,
-        targets,
+        objective.x,
+        objective.y,
         epochs=fine_tune["epochs"],
         batch_size=fine_tune["batch_size"],
         callbacks=[
             *callbacks,
             keras.callbacks.TerminateOnNaN(),
-            _Report(progress, fine_tune["epochs"], steps_in(len(targets), fine_tune)),
+            _Report(progress, fine_tune["epochs"], steps_in(objective.samples, fine_tune)),
         ],
         verbose=0,
     )
-    _estimate_batch_normalization(model, arrays.x_train, fine_tune["batch_size"])
+    _estimate_batch_normalization(model, objective.x, fine_tune["batch_size"])
     losses = [float(value) for value in history.history["loss"]]
     if not np.isfinite(losses[-1]):
         raise StageError(
