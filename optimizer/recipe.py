@@ -12,127 +12,99 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from optimizer.errors import InputError
-
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Sparsity = Annotated[float, Field(ge=0.0, lt=1.0)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ConstantSchedule(_Part):
-    """The target sparsity at once, from ``begin`` (a fraction of the fine-tuning steps) on."""
-
-    kind: Literal["constant"] = "constant"
-    target_sparsity: Sparsity = 0.8
-    begin: Fraction = 0.0
-    frequency: Annotated[int, Field(ge=1)] | None = None
-
-    @property
-    def final(self) -> float:
-        """The sparsity that the schedule ends with, 0 to 1."""
-        return self.target_sparsity
-
-    def sparsity_at(self, fraction: float) -> float:
-        """Sparsity asked for after ``fraction`` (0 to 1) of the fine-tuning steps."""
-        return self.target_sparsity if fraction >= self.begin else 0.0
-
-    @model_validator(mode="after")
-    def _leaves_room(self) -> ConstantSchedule:
-        if self.begin >= 1.0:
-            raise ValueError(
-                f"begin must be below 1, or pruning never starts; received {self.begin:g}"
-            )
-        return self
+from optimizer.recipe_text import describe_error, name_parts
+from optimizer.schedules import (
+    Part,
+    PatternNM,
+    PolynomialSchedule,
+    Schedule,
+    Sparsity,
+    Structure,
+    Unstructured,
+)
 
 
-class PolynomialSchedule(_Part):
-    """Sparsity that rises along a polynomial (Zhu & Gupta 2017, arXiv:1710.01878).
+class Prune(Part):
+    """Weights that matter least are set to zero, or removed, while the model is fine-tuned.
 
-    ``begin`` and ``end`` are fractions of the fine-tuning steps, so that a recipe means the
-    same on any data set. ``frequency`` is in optimizer steps; ``None`` chooses one that gives
-    at least 20 mask updates, the last at ``end``.
+    ``criterion`` says what matters: the weight's ``magnitude`` (Han et al. 2015,
+    arXiv:1506.02626), weight times ``gradient`` (first-order Taylor expansion, Molchanov et al.
+    2019, arXiv:1906.10771), or nothing (``random``, a control). ``scope`` is where weights
+    compete: within their ``layer``, or over all layers (``global``). ``gentle_ends`` halves the
+    sparsity of the first and the last layer, which are the most sensitive ones.
     """
 
-    kind: Literal["polynomial"] = "polynomial"
-    initial_sparsity: Sparsity = 0.0
-    final_sparsity: Sparsity = 0.8
-    power: Annotated[float, Field(gt=0.0, le=10.0)] = 3
-    begin: Fraction = 0.0
-    end: Fraction = 0.75
-    frequency: Annotated[int, Field(ge=1)] | None = None
+    schedule: Schedule = PolynomialSchedule()
+    structure: Structure = Unstructured()
+    criterion: Literal["magnitude", "gradient", "random"] = "magnitude"
+    scope: Literal["layer", "global"] = "layer"
+    gentle_ends: bool = False
 
-    @property
-    def final(self) -> float:
-        """The sparsity that the schedule ends with, 0 to 1."""
-        return self.final_sparsity
-
-    def sparsity_at(self, fraction: float) -> float:
-        """Sparsity asked for after ``fraction`` (0 to 1) of the fine-tuning steps."""
-        if fraction < self.begin:
-            return 0.0
-        progress = min(1.0, (fraction - self.begin) / (self.end - self.begin))
-        span = self.initial_sparsity - self.final_sparsity
-        return self.final_sparsity + span * (1.0 - progress) ** self.power
+    @model_validator(mode="before")
+    @classmethod
+    def _pattern_sets_the_sparsity(cls, data: Any) -> Any:
+        """An n:m pattern has a sparsity of its own: the schedule ends there."""
+        structure = data.get("structure") if isinstance(data, dict) else None
+        if not isinstance(structure, dict) or structure.get("kind") != "n_m":
+            return data
+        sparsity = PatternNM.model_validate(structure).sparsity
+        schedule = data.get("schedule") or {"kind": "polynomial"}
+        if not isinstance(schedule, dict) or schedule.get("kind") == "steps":
+            return data
+        field = "target_sparsity" if schedule.get("kind") == "constant" else "final_sparsity"
+        return {**data, "schedule": {field: sparsity, **schedule}}
 
     @model_validator(mode="after")
-    def _in_order(self) -> PolynomialSchedule:
-        if self.begin >= self.end:
-            raise ValueError(f"begin must be below end; received {self.begin:g} and {self.end:g}")
-        if self.initial_sparsity > self.final_sparsity:
-            raise ValueError(
-                "initial_sparsity must not exceed final_sparsity; received "
-                f"{self.initial_sparsity:g} and {self.final_sparsity:g}"
-            )
+    def _possible(self) -> Prune:
+        structure = self.structure
+        if isinstance(structure, PatternNM):
+            if abs(self.schedule.final - structure.sparsity) > 1e-9:
+                pattern, final = f"{structure.n}:{structure.m}", self.schedule.final
+                raise ValueError(
+                    f"a {pattern} pattern makes {structure.sparsity:g} of the weights zero, so the "
+                    f"schedule must end there; received {final:g}"
+                )
+            if self.scope == "global" or self.gentle_ends:
+                raise ValueError(
+                    "an n:m pattern is the same in every layer; set scope to 'layer' and "
+                    "gentle_ends to false, or choose another structure"
+                )
         return self
-
-
-class Unstructured(_Part):
-    """Single weights are set to zero wherever they matter least."""
-
-    kind: Literal["unstructured"] = "unstructured"
-
-
-class Prune(_Part):
-    """Magnitude pruning: the smallest weights become zero while the model is fine-tuned."""
-
-    schedule: Annotated[ConstantSchedule | PolynomialSchedule, Field(discriminator="kind")] = (
-        PolynomialSchedule()
-    )
-    structure: Unstructured = Unstructured()
-    criterion: Literal["magnitude"] = "magnitude"
-    scope: Literal["layer"] = "layer"
 
 
 CentroidInitialization = Literal["kmeans++", "linear", "density", "random"]
 
 
-class Cluster(_Part):
-    """Weight clustering: each layer's weights share ``number_of_clusters`` values."""
+class Cluster(Part):
+    """Weight clustering: each layer's weights share ``number_of_clusters`` values.
+
+    ``per_channel`` gives every output channel of a convolution centroids of its own.
+    """
 
     number_of_clusters: Annotated[int, Field(ge=2, le=1024)] = 16
     cluster_centroids_init: CentroidInitialization = "kmeans++"
-    per_channel: Literal[False] = False
+    per_channel: bool = False
 
 
+_INTEGER_MODES = ("int8", "int16x8")
 QuantizeMode = Literal["none", "float16", "dynamic", "int8", "int16x8"]
 
 
-class Quantize(_Part):
+class Quantize(Part):
     """How weights and activations are stored in the ``.tflite``.
 
     ``io`` is the dtype of the model's inputs and outputs, ``calibration_samples`` the number
-    of training samples in the representative dataset, ``aware`` quantization-aware training.
+    of training samples in the representative dataset, ``aware`` quantization-aware training,
+    ``granularity`` whether each output channel of a kernel has a scale of its own.
     """
 
     mode: QuantizeMode = "int8"
     aware: bool = False
     io: Literal["float32", "int8", "uint8"] = "float32"
-    granularity: Literal["per_channel"] = "per_channel"
+    granularity: Literal["per_channel", "per_tensor"] = "per_channel"
     calibration_samples: Annotated[int, Field(ge=1, le=10_000)] = 200
 
     @model_validator(mode="after")
@@ -146,10 +118,15 @@ class Quantize(_Part):
             raise ValueError(
                 f"{self.io} inputs and outputs need mode 'int8'; received mode {self.mode!r}"
             )
+        if self.granularity != "per_channel" and self.mode not in _INTEGER_MODES:
+            raise ValueError(
+                f"granularity {self.granularity!r} needs integer weights and activations, mode "
+                f"'int8' or 'int16x8'; received mode {self.mode!r}"
+            )
         return self
 
 
-class FineTune(_Part):
+class FineTune(Part):
     """Training in each of the prune, cluster and QAT stages. Optimizer: Adam."""
 
     epochs: Annotated[int, Field(ge=1, le=1000)] = 3
@@ -157,19 +134,28 @@ class FineTune(_Part):
     learning_rate: Annotated[float, Field(gt=0.0, le=10.0)] = 0.001
 
 
-class LayerOverride(_Part):
-    """What one layer, named as in the model's layer table, gets instead of the recipe's value."""
+class LayerOverride(Part):
+    """What one layer, named as in the model's layer table, gets instead of the recipe's value.
+
+    ``quantize: false`` leaves the layer out of quantization-aware training.
+    """
 
     final_sparsity: Sparsity | None = None
     number_of_clusters: Annotated[int, Field(ge=2, le=1024)] | None = None
+    quantize: bool | None = None
 
 
-class Recipe(_Part):
-    """What to do to a model. The empty recipe is the float32 TFLite baseline."""
+class Recipe(Part):
+    """What to do to a model. The empty recipe is the float32 TFLite baseline.
+
+    ``sparse_encoding`` stores pruned weights without their zeros, so that the file itself
+    becomes smaller, not only its compressed form.
+    """
 
     prune: Prune | None = None
     cluster: Cluster | None = None
     quantize: Quantize = Quantize(mode="none")
+    sparse_encoding: bool = False
     fine_tune: FineTune = FineTune()
     layers: dict[str, LayerOverride] = Field(default_factory=dict)
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
@@ -182,16 +168,41 @@ class Recipe(_Part):
                     raise ValueError(
                         f"layers.{name}.{field} has nothing to override: this recipe has no {part}"
                     )
+            if override.quantize is not None and not self.quantize.aware:
+                raise ValueError(
+                    f"layers.{name}.quantize chooses layers for quantization-aware training; "
+                    "this recipe has none"
+                )
+            fixed = self.prune is not None and self.prune.structure.kind == "n_m"
+            if override.final_sparsity is not None and fixed:
+                raise ValueError(
+                    f"layers.{name}.final_sparsity cannot change an n:m pattern, which is the "
+                    "same in every layer"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _zeros_to_leave_out(self) -> Recipe:
+        if self.sparse_encoding and not self.leaves_zeros:
+            raise ValueError(
+                "sparse_encoding leaves out zeros, and this recipe makes none; add prune with the "
+                "structure unstructured, block or n_m"
+            )
         return self
 
     @model_validator(mode="after")
     def _room_for_zero(self) -> Recipe:
-        if self.prune and self.cluster and self.cluster.number_of_clusters < 3:
+        if self.leaves_zeros and self.cluster and self.cluster.number_of_clusters < 3:
             raise ValueError(
                 "clustering that preserves sparsity keeps one centroid at zero and needs "
                 f"at least 3 clusters; received {self.cluster.number_of_clusters}"
             )
         return self
+
+    @property
+    def leaves_zeros(self) -> bool:
+        """Whether pruning leaves zeros in the weights; removed channels leave none."""
+        return self.prune is not None and self.prune.structure.kind != "channels"
 
     @property
     def trains(self) -> bool:
@@ -206,12 +217,16 @@ class Recipe(_Part):
     @property
     def name(self) -> str:
         """Short readable name, for example ``prune 80% · cluster 16 · int8 QAT``."""
-        return " · ".join(_name_parts(self)) or "float32 baseline"
+        return " · ".join(name_parts(self)) or "float32 baseline"
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the canonical JSON, 64 hexadecimal digits."""
-        return hashlib.sha256(self.canonical_json().encode()).hexdigest()
+        """SHA-256 of what differs from the defaults, 64 hexadecimal digits.
+
+        So a field that a later version adds leaves the hashes of earlier recipes as they are.
+        """
+        essence = json.dumps(_essence(self), sort_keys=True)
+        return hashlib.sha256(essence.encode()).hexdigest()
 
     def canonical_json(self, indent: int | None = None) -> str:
         """Every field spelled out, keys sorted; equal recipes give equal text."""
@@ -229,7 +244,7 @@ class Recipe(_Part):
                 return cls.model_validate(value)
             return cls.model_validate_json(value)
         except ValidationError as error:
-            raise InputError(f"The {source} cannot be used. {_describe(error)}") from None
+            raise InputError(f"The {source} cannot be used. {describe_error(error)}") from None
 
     @classmethod
     def read(cls, path: Path) -> Recipe:
@@ -243,52 +258,14 @@ class Recipe(_Part):
 BASELINE = Recipe()
 
 
-def _name_parts(recipe: Recipe) -> list[str]:
-    parts = []
-    if recipe.prune:
-        schedule = recipe.prune.schedule
-        constant = " constant" if schedule.kind == "constant" else ""
-        parts.append(f"prune {100 * schedule.final:g}%{constant}")
-    if recipe.cluster:
-        default = Cluster().cluster_centroids_init
-        init = recipe.cluster.cluster_centroids_init
-        parts.append(
-            f"cluster {recipe.cluster.number_of_clusters}" + ("" if init == default else f" {init}")
-        )
-    quantize = recipe.quantize
-    if quantize.mode != "none":
-        label: str = "dynamic range" if quantize.mode == "dynamic" else quantize.mode
-        io = "" if quantize.io == "float32" else f" {quantize.io} in/out"
-        parts.append(label + (" QAT" if quantize.aware else "") + io)
-    if recipe.trains:
-        default_tune = FineTune()
-        for field, label in (
-            ("epochs", "epochs"),
-            ("batch_size", "batch"),
-            ("learning_rate", "lr"),
-        ):
-            value = getattr(recipe.fine_tune, field)
-            if value != getattr(default_tune, field):
-                parts.append(f"{label} {value:g}")
-    if recipe.layers:
-        parts.append(f"{len(recipe.layers)} layer override{'s' if len(recipe.layers) > 1 else ''}")
-    if recipe.seed and not recipe.is_baseline:
-        parts.append(f"seed {recipe.seed}")
-    return parts
-
-
-def _describe(error: ValidationError) -> str:
-    sentences = []
-    for item in error.errors(include_url=False):
-        where = ".".join(
-            str(part) for part in item["loc"] if part not in ("polynomial", "constant")
-        )
-        if item["type"] == "json_invalid":
-            return f"It is not valid JSON: {item['ctx']['error']}."
-        if item["type"] == "extra_forbidden":
-            sentences.append(f"Unknown key {where!r}.")
-            continue
-        text = item["msg"].removeprefix("Value error, ")
-        received = "" if "received" in text else f"; received {item['input']!r}"
-        sentences.append(f"{where + ': ' if where else ''}{text}{received}.")
-    return " ".join(sentences)
+def _essence(value: Any) -> Any:
+    """The fields of a part that differ from their defaults, and its kind."""
+    if isinstance(value, dict):
+        return {key: _essence(item) for key, item in value.items()}
+    if not isinstance(value, Part):
+        return value
+    return {
+        name: _essence(getattr(value, name))
+        for name, info in type(value).model_fields.items()
+        if name == "kind" or getattr(value, name) != info.get_default(call_default_factory=True)
+    }

@@ -13,7 +13,7 @@ from optimizer.charts.weights import (
     schedule_points,
 )
 from optimizer.measure.histogram import weight_histogram
-from optimizer.recipe import ConstantSchedule, PolynomialSchedule
+from optimizer.schedules import ConstantSchedule, PolynomialSchedule
 from tests.variants import baseline, results, variant
 
 STUDY = [

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from optimizer.errors import InputError
-from optimizer.recipe import BASELINE, ConstantSchedule, PolynomialSchedule, Recipe
+from optimizer.recipe import BASELINE, Recipe
+from optimizer.schedules import ConstantSchedule, PolynomialSchedule, StepsSchedule
 
 
 def test_canonical_json_spells_out_every_field_and_reads_back_equal():
@@ -71,7 +72,20 @@ def test_empty_recipe_is_the_baseline():
         ('{"quantize": {"mode": "dynamic", "io": "int8"}}', "need mode 'int8'"),
         ('{"prune": {"schedule": {"kind": "polynomial", "final_sparsity": 2}}}', "received 2"),
         ('{"prune": {"schedule": {"kind": "polynomial", "begin": 0.9}}}', "below end"),
-        ('{"prune": {"structure": {"kind": "n_m"}}}', "'unstructured'"),
+        ('{"prune": {"structure": {"kind": "diagonal"}}}', "'unstructured'"),
+        ('{"prune": {"structure": {"kind": "n_m", "n": 4}}}', "n must be below m"),
+        (
+            '{"prune": {"structure": {"kind": "n_m"}, "schedule": {"kind": "constant", '
+            '"target_sparsity": 0.8}}}',
+            "2:4 pattern makes 0.5 of the weights zero",
+        ),
+        ('{"prune": {"structure": {"kind": "n_m"}, "scope": "global"}}', "same in every layer"),
+        ('{"prune": {"schedule": {"kind": "steps", "steps": [[0, 0.5], [0.5, 0.2]]}}}', "rise"),
+        ('{"prune": {"schedule": {"kind": "steps", "steps": [[1, 0.5]]}}}', "below 1"),
+        ('{"sparse_encoding": true}', "makes none"),
+        ('{"prune": {"structure": {"kind": "channels"}}, "sparse_encoding": true}', "makes none"),
+        ('{"quantize": {"mode": "float16", "granularity": "per_tensor"}}', "'int8' or 'int16x8'"),
+        ('{"layers": {"d": {"quantize": false}}, "quantize": {"mode": "int8"}}', "has none"),
         ('{"cluster": {"number_of_clusters": 1}}', "received 1"),
         ('{"prune": {}, "cluster": {"number_of_clusters": 2}}', "at least 3 clusters"),
         ('{"layers": {"d": {"final_sparsity": 0.3}}}', "nothing to override"),
@@ -98,3 +112,51 @@ def test_constant_schedule_jumps_at_begin():
     schedule = ConstantSchedule(target_sparsity=0.5, begin=0.25)
     assert schedule.sparsity_at(0.24) == 0.0
     assert schedule.sparsity_at(0.25) == 0.5
+
+
+def test_an_n_m_pattern_sets_the_sparsity_of_its_schedule():
+    recipe = Recipe.parse({"prune": {"structure": {"kind": "n_m", "n": 1, "m": 4}}})
+    assert recipe.prune.schedule.final == 0.75
+    assert Recipe.parse(recipe.canonical_json()) == recipe
+    assert recipe.name == "prune 1:4"
+
+
+def test_a_schedule_of_steps_jumps_and_stays():
+    schedule = StepsSchedule(steps=((0.1, 0.3), (0.5, 0.6)))
+    moments = (0.0, 0.1, 0.49, 0.5, 1.0)
+    assert [schedule.sparsity_at(moment) for moment in moments] == [0.0, 0.3, 0.3, 0.6, 0.6]
+    assert schedule.final == 0.6
+
+
+def test_hashes_depend_on_what_differs_from_the_defaults_only():
+    plain = Recipe.parse({"prune": {}})
+    spelled = Recipe.parse(plain.canonical_json())
+    steps = Recipe.parse({"prune": {"schedule": {"kind": "steps"}}})
+    constant = Recipe.parse({"prune": {"schedule": {"kind": "constant"}}})
+    assert plain.hash == spelled.hash
+    assert len({recipe.hash for recipe in (Recipe(), plain, steps, constant)}) == 4
+
+
+@pytest.mark.parametrize(
+    ("parts", "name"),
+    [
+        (
+            {"prune": {"structure": {"kind": "channels"}, "criterion": "gradient"}},
+            "channels −80% MACs by gradient",
+        ),
+        (
+            {"prune": {"structure": {"kind": "block"}, "scope": "global", "gentle_ends": True}},
+            "prune 80% blocks 4×1 global gentle ends",
+        ),
+        (
+            {"prune": {}, "cluster": {"per_channel": True}, "sparse_encoding": True},
+            "prune 80% · cluster 16 per channel · sparse encoding",
+        ),
+        (
+            {"quantize": {"mode": "int16x8", "granularity": "per_tensor"}},
+            "int16×8 per tensor",
+        ),
+    ],
+)
+def test_names_say_what_is_not_usual(parts, name):
+    assert Recipe.parse(parts).name == name

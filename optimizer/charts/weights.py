@@ -9,12 +9,12 @@ import plotly.graph_objects as go
 
 from optimizer.charts.style import BLUE, ORANGE, styled
 from optimizer.measure.histogram import WeightHistogram
-from optimizer.recipe import ConstantSchedule, PolynomialSchedule
+from optimizer.schedules import Schedule
 
 _STEPS = 200
 
 
-def schedule_points(schedule: ConstantSchedule | PolynomialSchedule) -> list[tuple[float, float]]:
+def schedule_points(schedule: Schedule) -> list[tuple[float, float]]:
     """Share of fine-tuning done (%) and the sparsity asked for there (%)."""
     return [
         (100 * step / _STEPS, 100 * schedule.sparsity_at(step / _STEPS))
@@ -22,7 +22,7 @@ def schedule_points(schedule: ConstantSchedule | PolynomialSchedule) -> list[tup
     ]
 
 
-def schedule_figure(schedule: ConstantSchedule | PolynomialSchedule, epochs: int) -> go.Figure:
+def schedule_figure(schedule: Schedule, epochs: int) -> go.Figure:
     """Draw how sparsity rises during fine-tuning."""
     points = schedule_points(schedule)
     figure = go.Figure(

@@ -6,8 +6,10 @@ A released migration is never edited: a change of the schema is a new entry at t
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 
 from optimizer.errors import InputError
+from optimizer.recipe import Recipe
 
 _FIRST = (
     """CREATE TABLE models (
@@ -120,13 +122,32 @@ _FIRST = (
     "INSERT INTO changes VALUES (1, 0)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
-"""Statements that lead from schema version i to i + 1."""
+
+def _hash_recipes_anew(connection: sqlite3.Connection) -> None:
+    """Recipes became hashed by what differs from their defaults, not by every field."""
+    for seq, recipe in connection.execute("SELECT seq, recipe FROM variants").fetchall():
+        connection.execute(
+            "UPDATE variants SET recipe_hash = ? WHERE seq = ?", (Recipe.parse(recipe).hash, seq)
+        )
+
+
+Step = str | Callable[[sqlite3.Connection], None]
+MIGRATIONS: tuple[tuple[Step, ...], ...] = (_FIRST, (_hash_recipes_anew,))
+"""Statements and functions that lead from schema version i to i + 1."""
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
     """How many migrations the database has had."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def apply(connection: sqlite3.Connection, migration: tuple[Step, ...]) -> None:
+    """Execute one migration's steps."""
+    for step in migration:
+        if callable(step):
+            step(connection)
+        else:
+            connection.execute(step)
 
 
 def migrate(connection: sqlite3.Connection, where: str) -> None:
@@ -146,8 +167,7 @@ def migrate(connection: sqlite3.Connection, where: str) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         for number in range(schema_version(connection), len(MIGRATIONS)):
-            for statement in MIGRATIONS[number]:
-                connection.execute(statement)
+            apply(connection, MIGRATIONS[number])
             connection.execute(f"PRAGMA user_version = {number + 1}")
         connection.execute("COMMIT")
     except BaseException:

@@ -47,7 +47,7 @@ def load_recipe(recipe: Recipe) -> None:
             state["opt_initial"] = round(100 * schedule.initial_sparsity)
             state["opt_power"] = float(schedule.power)
             state["opt_window"] = (round(100 * schedule.begin), round(100 * schedule.end))
-        else:
+        elif schedule.kind == "constant":
             state["opt_begin"] = round(100 * schedule.begin)
     state["opt_clustered"] = recipe.cluster is not None
     if recipe.cluster:

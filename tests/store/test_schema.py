@@ -10,7 +10,7 @@ import pytest
 from optimizer.errors import InputError
 from optimizer.store import Store
 from optimizer.store import schema as schema_module
-from optimizer.store.schema import MIGRATIONS, migrate, schema_version
+from optimizer.store.schema import MIGRATIONS, apply, migrate, schema_version
 
 from .building import build_study, rows
 
@@ -28,12 +28,23 @@ def test_every_older_version_reaches_the_newest_schema(tmp_path: Path, version: 
     newest, old = connect(tmp_path / "newest.db"), connect(tmp_path / "old.db")
     migrate(newest, "newest")
     for number in range(version):
-        for statement in MIGRATIONS[number]:
-            old.execute(statement)
+        apply(old, MIGRATIONS[number])
     old.execute(f"PRAGMA user_version = {version}")
     migrate(old, "old")
     assert schema_version(old) == len(MIGRATIONS)
     assert structure(old) == structure(newest)
+
+
+def test_recipes_of_the_first_version_are_found_by_their_new_hash(store: Store) -> None:
+    study = build_study(store)
+    connection = store._db._connection()
+    connection.execute("UPDATE variants SET recipe_hash = 'of old ' || seq")
+    connection.execute("PRAGMA user_version = 1")
+    store.close()
+    newer = Store.open(store.home)
+    before = newer.list_variants(study.id)
+    newer.add_variants(study.id, [variant.recipe for variant in before])
+    assert newer.list_variants(study.id) == before
 
 
 def test_a_migration_keeps_what_was_stored(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
