@@ -1,4 +1,7 @@
-"""Weight clustering with tfmot. Runs in stage processes only.
+"""Weight clustering. Runs in stage processes only.
+
+tfmot's wrapper clusters whole kernels wherever it fits; single output channels and the layers
+it cannot wrap have clusters of our own (:mod:`optimizer.techniques.centroids`).
 
 Source: Han et al. 2016, "Deep Compression" (arXiv:1510.00149), and
 https://www.tensorflow.org/model_optimization/guide/clustering.
@@ -18,11 +21,15 @@ from tensorflow_model_optimization.python.core.clustering.keras.experimental imp
 )
 
 from optimizer.data.arrays import load_arrays
-from optimizer.errors import InputError, StageError
+from optimizer.errors import InputError
 from optimizer.models.flat import load_flat, save_flat
 from optimizer.stage import Files, Progress
-from optimizer.techniques.eligible import KERNELS, clusterable
+from optimizer.techniques.centroids import cluster_kernel, shared_values
+from optimizer.techniques.eligible import clusterable, wrappable
 from optimizer.techniques.graph import clone
+from optimizer.techniques.held import Projection, held
+from optimizer.techniques.kernels import Kernel, kernels_in, kernels_of
+from optimizer.techniques.promises import Promises, read_promises, write_promises
 from optimizer.techniques.training import Objective, fit, make_deterministic
 
 _INITIALIZATIONS = {
@@ -31,6 +38,15 @@ _INITIALIZATIONS = {
     "density": tfmot.clustering.keras.CentroidInitialization.DENSITY_BASED,
     "random": tfmot.clustering.keras.CentroidInitialization.RANDOM,
 }
+_CONVOLUTIONS = (
+    keras.layers.Conv1D,
+    keras.layers.Conv2D,
+    keras.layers.Conv3D,
+    keras.layers.Conv2DTranspose,
+    keras.layers.SeparableConv1D,
+    keras.layers.SeparableConv2D,
+)
+"""Layers that have clusters of each output channel where the recipe asks for them."""
 
 
 def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Progress) -> Files:
@@ -43,31 +59,43 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
         progress: told after each batch.
 
     Returns:
-        ``model.keras`` (stripped of tfmot's wrappers) and ``training.json`` with the number of
-        distinct values per clustered layer and the layers left out, with the reason.
+        ``model.keras`` (stripped of tfmot's wrappers), ``promises.json``, and ``training.json``
+        with the number of distinct values per clustered layer and the layers left out, with
+        the reason.
 
     Raises:
         InputError: no layer of the model can be clustered, or a layer override names none.
-        StageError: a layer kept more distinct values than asked for, or training diverged.
+        StageError: training diverged.
     """
     make_deterministic(params["seed"])
     model = load_flat(inputs["model"]["model.keras"])
-    arrays = load_arrays(inputs["data"])
+    objective = Objective.of(model, load_arrays(inputs["data"]), params["task"])
     counts, left_out = _cluster_counts(model, params)
-    wrapped = _wrap(clone(model), counts, params)
+    copy = clone(model)
+    by_tfmot = {
+        name: count
+        for name, count in counts.items()
+        if wrappable(copy.get_layer(name)) and not _per_channel(copy.get_layer(name), params)
+    }
+    student = _wrap(copy, by_tfmot, params)
+    own = {name: count for name, count in counts.items() if name not in by_tfmot}
     losses = fit(
-        wrapped,
-        Objective.of(model, arrays, params["task"]),
+        held(student, _own_clusters(copy, own, params)),
+        objective,
         params["fine_tune"],
         progress,
     )
-    clustered = tfmot.clustering.keras.strip_clustering(wrapped)
+    clustered = tfmot.clustering.keras.strip_clustering(student) if by_tfmot else student
     if params["preserve_sparsity"]:
-        _restore_zeros(model, clustered, list(counts))
-    distinct = {name: max(_distinct(clustered.get_layer(name))) for name in counts}
-    _check(counts, distinct, params["preserve_sparsity"])
+        _restore_zeros(model, clustered, list(by_tfmot))
+    distinct = {name: max(_distinct(clustered.get_layer(name), params)) for name in counts}
     training = {"loss": losses, "distinct": distinct, "left_out": left_out}
-    return {"model.keras": save_flat(clustered), "training.json": json.dumps(training).encode()}
+    earlier = read_promises(inputs["model"])
+    return {
+        "model.keras": save_flat(clustered),
+        "promises.json": write_promises(earlier, _promises(counts)),
+        "training.json": json.dumps(training).encode(),
+    }
 
 
 def _cluster_counts(model: Any, params: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, str]]:
@@ -78,7 +106,7 @@ def _cluster_counts(model: Any, params: Mapping[str, Any]) -> tuple[dict[str, in
     for layer in eligible:
         override = params["layers"].get(layer.name, {}).get("number_of_clusters")
         wanted = override or params["cluster"]["number_of_clusters"]
-        available = min(_distinct(layer))
+        available = max(_distinct(layer, params))
         if available > wanted:
             counts[layer.name] = wanted
         else:
@@ -114,27 +142,60 @@ def _wrap(model: Any, counts: Mapping[str, int], params: Mapping[str, Any]) -> A
             )
         return tfmot.clustering.keras.cluster_weights(layer, counts[layer.name], initialization)
 
-    return keras.models.clone_model(model, clone_function=wrap)
+    return keras.models.clone_model(model, clone_function=wrap) if counts else model
+
+
+def _own_clusters(
+    model: Any, counts: Mapping[str, int], params: Mapping[str, Any]
+) -> list[Projection]:
+    """Cluster kernels in place, and what keeps them so while training."""
+    random = np.random.default_rng(params["seed"])
+    keep_zeros = params["preserve_sparsity"]
+    projections: list[Projection] = []
+    for kernel in kernels_in(model, counts):
+        axis = _channel_axis(kernel, model.get_layer(kernel.layer), params)
+        values = cluster_kernel(
+            kernel.numpy(),
+            counts[kernel.layer],
+            params["cluster"]["cluster_centroids_init"],
+            random,
+            channel_axis=axis,
+            keep_zeros=keep_zeros,
+        )
+        kernel.variable.assign(values)
+        pattern = shared_values(values, channel_axis=axis, keep_zeros=keep_zeros)
+        projections.append((kernel.variable, pattern.apply))
+    return projections
+
+
+def _per_channel(layer: Any, params: Mapping[str, Any]) -> bool:
+    return params["cluster"]["per_channel"] and isinstance(layer, _CONVOLUTIONS)
+
+
+def _channel_axis(kernel: Kernel, layer: Any, params: Mapping[str, Any]) -> int | None:
+    if not _per_channel(layer, params) or kernel.axes is None:
+        return None
+    return kernel.axes[1]
 
 
 def _restore_zeros(pruned: Any, clustered: Any, names: list[str]) -> None:
-    """Set to exact zero what pruning had set to zero: the last update may leave it off by a bit."""
-    for name in names:
-        source, layer = pruned.get_layer(name), clustered.get_layer(name)
-        for attribute in KERNELS[type(layer)]:
-            kernel = getattr(layer, attribute)
-            kernel.assign(np.where(getattr(source, attribute).numpy() == 0, 0.0, kernel.numpy()))
+    """Set to exact zero the centroid of pruned weights, which the last update may leave off."""
+    for kernel in kernels_in(clustered, names):
+        values = kernel.numpy()
+        of_zeros = np.unique(values[kernel.same_in(pruned).numpy() == 0])
+        kernel.variable.assign(np.where(np.isin(values, of_zeros), 0.0, values))
 
 
-def _distinct(layer: Any) -> list[int]:
-    return [len(np.unique(getattr(layer, attribute).numpy())) for attribute in KERNELS[type(layer)]]
+def _distinct(layer: Any, params: Mapping[str, Any]) -> list[int]:
+    """Distinct values of each kernel: in its richest output channel where clusters are such."""
+    found = []
+    for kernel in kernels_of(layer):
+        axis = _channel_axis(kernel, layer, params)
+        values = kernel.numpy()
+        rows = values.reshape(1, -1) if axis is None else np.moveaxis(values, axis, 0)
+        found.append(max(len(np.unique(row)) for row in rows))
+    return found
 
 
-def _check(counts: Mapping[str, int], distinct: Mapping[str, int], preserve: bool) -> None:
-    for name, wanted in counts.items():
-        allowed = wanted + 1 if preserve else wanted
-        if distinct[name] > allowed:
-            raise StageError(
-                f"Clustering did not keep its promise: layer {name!r} has {distinct[name]} "
-                f"distinct weights where at most {allowed} were asked."
-            )
+def _promises(counts: Mapping[str, int]) -> Promises:
+    return {name: {"distinct": count} for name, count in counts.items()}

@@ -11,21 +11,22 @@ from typing import Any
 import tf_keras as keras
 
 from optimizer.techniques.graph import inbound_layers, is_shared, outbound_layers
+from optimizer.techniques.kernels import kernels_of
 
 layers = keras.layers
 
-KERNELS: dict[type, tuple[str, ...]] = {
-    layers.Conv1D: ("kernel",),
-    layers.Conv2D: ("kernel",),
-    layers.Conv3D: ("kernel",),
-    layers.Conv2DTranspose: ("kernel",),
-    layers.Conv3DTranspose: ("kernel",),
-    layers.SeparableConv1D: ("pointwise_kernel",),
-    layers.SeparableConv2D: ("pointwise_kernel",),
-    layers.Dense: ("kernel",),
-    layers.Embedding: ("embeddings",),
-}
-"""The weights that tfmot prunes and clusters, by exact layer type."""
+_WRAPPABLE = (
+    layers.Conv1D,
+    layers.Conv2D,
+    layers.Conv3D,
+    layers.Conv2DTranspose,
+    layers.Conv3DTranspose,
+    layers.SeparableConv1D,
+    layers.SeparableConv2D,
+    layers.Dense,
+    layers.Embedding,
+)
+"""What tfmot's pruning and clustering wrappers take, by exact layer type."""
 
 _DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 _SCALES = (layers.BatchNormalization, layers.LayerNormalization, layers.GroupNormalization)
@@ -75,13 +76,23 @@ _QAT_OUTPUT_ONLY = (
 
 
 def prunable(layer: Any) -> str | None:
-    """Why magnitude pruning cannot act on a layer of a flat tf_keras model, or ``None``."""
-    return _no_kernel(layer, "pruned") or _no_wrapper(layer)
+    """Why pruning cannot act on a layer of a flat tf_keras model, or ``None``."""
+    return _no_kernel(layer, "pruned")
 
 
 def clusterable(layer: Any) -> str | None:
     """Why weight clustering cannot act on a layer of a flat tf_keras model, or ``None``."""
-    return _no_kernel(layer, "clustered") or _no_wrapper(layer)
+    return _no_kernel(layer, "clustered")
+
+
+def wrappable(layer: Any) -> bool:
+    """Whether tfmot's wrappers for pruning and clustering keep a layer as it is.
+
+    They mishandle layers that are called more than once, and drop the mask that the output of
+    an embedding or a recurrent layer may carry.
+    """
+    masked = getattr(layer.output, "_keras_mask", None) is not None if _single(layer) else True
+    return type(layer) in _WRAPPABLE and not masked
 
 
 def quantizable(model: Any) -> dict[str, str | None]:
@@ -105,23 +116,19 @@ def foldable_batch_normalization(layer: Any) -> bool:
 
 
 def _no_kernel(layer: Any, verb: str) -> str | None:
-    if type(layer) in KERNELS:
+    if kernels_of(layer):
         return None if layer.trainable else "The layer is frozen (trainable is false)."
     if isinstance(layer, _DEPTHWISE):
-        return f"tfmot leaves depthwise kernels alone: a few weights per channel are not {verb}."
+        return f"Depthwise kernels are left alone: a few weights per channel are not {verb}."
     if isinstance(layer, _SCALES):
         return "Its weights are scales and offsets, not a kernel."
     if not layer.weights:
         return "It has no weights."
-    return f"{type(layer).__name__} layers cannot be {verb} yet."
+    return f"{type(layer).__name__} layers have no kernel that is {verb}."
 
 
-def _no_wrapper(layer: Any) -> str | None:
-    if is_shared(layer):
-        return "The layer is shared: it is called more than once, which tfmot's wrapper mishandles."
-    if getattr(layer.output, "_keras_mask", None) is not None:
-        return "Its output carries a mask, which tfmot's wrapper would drop."
-    return None
+def _single(layer: Any) -> bool:
+    return not is_shared(layer) and not isinstance(layer.output, (list, tuple))
 
 
 def _not_quantizable(layer: Any) -> str | None:  # noqa: PLR0911 - one return per reason

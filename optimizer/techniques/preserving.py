@@ -27,15 +27,23 @@ class Pattern:
         kernel: the weights before training, any shape, float32.
         keep_zeros: pruned weights stay zero.
         keep_clusters: weights with equal values stay equal.
+        channel_axis: with clusters of each output channel, the axis of those channels.
     """
 
-    def __init__(self, kernel: np.ndarray, *, keep_zeros: bool, keep_clusters: bool) -> None:
+    def __init__(
+        self,
+        kernel: np.ndarray,
+        *,
+        keep_zeros: bool,
+        keep_clusters: bool,
+        channel_axis: int | None = None,
+    ) -> None:
         self._mask = (kernel != 0).astype("float32") if keep_zeros else None
         self._segments: np.ndarray | None = None
         if keep_clusters:
-            values, segments = np.unique(kernel, return_inverse=True)
+            segments = _segments(kernel, channel_axis)
             self._segments = segments.reshape(-1).astype("int32")
-            self._count = len(values)
+            self._count = int(segments.max()) + 1
 
     def apply(self, kernel: Any) -> Any:
         """The kernel with each cluster at its mean and pruned weights at zero; differentiable."""
@@ -46,6 +54,20 @@ class Pattern:
             means = sums / tf.constant(sizes, tf.float32)
             kernel = tf.reshape(tf.gather(means, self._segments), tf.shape(kernel))
         return kernel if self._mask is None else kernel * self._mask
+
+
+def _segments(kernel: np.ndarray, channel_axis: int | None) -> np.ndarray:
+    """The number of each weight's cluster, the kernel's shape."""
+    if channel_axis is None:
+        return np.unique(kernel, return_inverse=True)[1].reshape(kernel.shape)
+    moved = np.moveaxis(kernel, channel_axis, 0)
+    numbers = np.empty(moved.shape, np.int64)
+    first = 0
+    for channel, values in enumerate(moved):
+        distinct, within = np.unique(values, return_inverse=True)
+        numbers[channel] = first + within.reshape(values.shape)
+        first += len(distinct)
+    return np.moveaxis(numbers, 0, channel_axis)
 
 
 class PreservingQuantizer(tfmot.quantization.keras.quantizers.Quantizer):

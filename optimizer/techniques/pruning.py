@@ -1,4 +1,8 @@
-"""Magnitude pruning with tfmot. Runs in stage processes only.
+"""Pruning: weights set to zero while the model is fine-tuned. Runs in stage processes only.
+
+Single weights by magnitude within a layer are pruned by tfmot's wrapper, wherever it fits;
+everything else by masks of our own (:mod:`optimizer.techniques.masks`). Whole channels are
+removed by :mod:`optimizer.techniques.channels`.
 
 Source: Zhu & Gupta 2017, "To prune, or not to prune" (arXiv:1710.01878), and
 https://www.tensorflow.org/model_optimization/guide/pruning.
@@ -7,23 +11,29 @@ https://www.tensorflow.org/model_optimization/guide/pruning.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-import numpy as np
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
 
 from optimizer.data.arrays import load_arrays
-from optimizer.errors import InputError, StageError
+from optimizer.errors import InputError
 from optimizer.models.flat import load_flat, save_flat
 from optimizer.stage import Files, Progress
-from optimizer.techniques.eligible import KERNELS, prunable
+from optimizer.techniques.eligible import prunable, wrappable
 from optimizer.techniques.graph import clone
-from optimizer.techniques.training import Objective, fit, make_deterministic, steps_in
-
-MASK_UPDATES = 20
-"""How often, at least, the masks are updated between ``begin`` and ``end`` if steps allow."""
+from optimizer.techniques.held import held
+from optimizer.techniques.kernels import Kernel, kernels_in, kernels_of, sparsity
+from optimizer.techniques.masks import Masks, MaskUpdates, Score, at_random, magnitude
+from optimizer.techniques.promises import Promises, read_promises, write_promises
+from optimizer.techniques.schedule import (
+    TimetableSchedule,
+    final_sparsity,
+    timetable,
+    with_final,
+)
+from optimizer.techniques.training import Objective, fit, make_deterministic, steps_in, taylor
 
 
 def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Progress) -> Files:
@@ -35,120 +45,140 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
         progress: told after each batch.
 
     Returns:
-        ``model.keras`` (stripped of tfmot's wrappers) and ``training.json``.
+        ``model.keras`` (stripped of tfmot's wrappers), ``promises.json`` and ``training.json``.
 
     Raises:
         InputError: no layer of the model can be pruned, or a layer override names none.
-        StageError: the sparsity asked for was not reached, or training diverged.
+        StageError: training diverged.
     """
     make_deterministic(params["seed"])
     model = load_flat(inputs["model"]["model.keras"])
-    arrays = load_arrays(inputs["data"])
-    steps = steps_in(len(arrays.x_train), params["fine_tune"])
-    targets = _final_sparsities(model, params)
-    schedules = {
-        name: schedule_for(_with_final(params["prune"]["schedule"], final), steps)
-        for name, final in targets.items()
+    prune = params["prune"]
+    objective = Objective.of(model, load_arrays(inputs["data"]), params["task"])
+    finals = final_sparsities(model, prune, params["layers"])
+    steps = steps_in(objective.samples, params["fine_tune"])
+    tables = {
+        name: timetable(with_final(prune["schedule"], final), steps)
+        for name, final in finals.items()
     }
-    wrapped = _wrap(clone(model), schedules)
+    copy = clone(model)
+    by_tfmot = _tfmot_layers(copy, finals, prune)
+    student = _wrap(copy, {name: tables[name] for name in by_tfmot})
+    own = [k for k in kernels_in(copy, finals) if k.layer not in by_tfmot and _fits(k, prune)]
+    masks = Masks(
+        own,
+        [tables[kernel.layer] for kernel in own],
+        prune["structure"],
+        _criterion(prune["criterion"], copy, objective, params["seed"]),
+        _together(own, finals, prune),
+    )
+    updates = [tfmot.sparsity.keras.UpdatePruningStep()] if by_tfmot else []
     losses = fit(
-        wrapped,
-        Objective.of(model, arrays, params["task"]),
+        held(student, masks.projections()),
+        objective,
         params["fine_tune"],
         progress,
-        callbacks=[tfmot.sparsity.keras.UpdatePruningStep()],
+        callbacks=[*updates, MaskUpdates(masks)],
     )
-    pruned = tfmot.sparsity.keras.strip_pruning(wrapped)
-    reached = _sparsities(pruned, list(targets))
-    _check(targets, reached, pruned)
+    pruned = tfmot.sparsity.keras.strip_pruning(student) if by_tfmot else student
+    reached = {name: sparsity(kernels_of(pruned.get_layer(name))) for name in finals}
     training = {"loss": losses, "steps": steps, "sparsity": reached}
-    return {"model.keras": save_flat(pruned), "training.json": json.dumps(training).encode()}
-
-
-def schedule_for(schedule: Mapping[str, Any], steps: int) -> Any:
-    """The tfmot schedule of a recipe's schedule, for a training of ``steps`` optimizer steps.
-
-    tfmot updates masks every ``frequency`` steps from ``begin_step`` and never after
-    ``end_step``; its default of 100 prunes nothing in a short fine-tuning. Here the last
-    update always falls on ``end_step``, within training.
-    """
-    last = max(1, steps - 1)
-    begin = min(round(schedule["begin"] * steps), last - 1)
-    if schedule["kind"] == "constant":
-        frequency = schedule["frequency"] or max(1, (last - begin) // MASK_UPDATES)
-        return tfmot.sparsity.keras.ConstantSparsity(
-            schedule["target_sparsity"], begin_step=begin, frequency=min(frequency, last - begin)
-        )
-    end = min(max(round(schedule["end"] * steps), begin + 1), last)
-    frequency = min(schedule["frequency"] or max(1, (end - begin) // MASK_UPDATES), end - begin)
-    return tfmot.sparsity.keras.PolynomialDecay(
-        initial_sparsity=schedule["initial_sparsity"],
-        final_sparsity=schedule["final_sparsity"],
-        begin_step=begin,
-        end_step=begin + (end - begin) // frequency * frequency,
-        power=schedule["power"],
-        frequency=frequency,
-    )
-
-
-def _final_sparsities(model: Any, params: Mapping[str, Any]) -> dict[str, float]:
-    schedule = params["prune"]["schedule"]
-    final = schedule.get("final_sparsity", schedule.get("target_sparsity"))
-    eligible = {layer.name for layer in model.layers if prunable(layer) is None}
-    if not eligible:
-        raise InputError("No layer of this model can be pruned; the model page says why for each.")
-    overrides = {
-        name: override["final_sparsity"]
-        for name, override in params["layers"].items()
-        if override["final_sparsity"] is not None
+    earlier = read_promises(inputs["model"])
+    return {
+        "model.keras": save_flat(pruned),
+        "promises.json": write_promises(earlier, _promises(pruned, finals, prune)),
+        "training.json": json.dumps(training).encode(),
     }
-    for name in overrides:
-        if name not in eligible:
+
+
+def final_sparsities(
+    model: Any, prune: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]]
+) -> dict[str, float]:
+    """The final sparsity of each layer that is pruned, in the model's order.
+
+    Raises:
+        InputError: no layer of the model can be pruned, or a layer override names none.
+    """
+    final = final_sparsity(prune["schedule"])
+    eligible = [layer.name for layer in model.layers if prunable(layer) is None]
+    finals = dict.fromkeys(eligible, final)
+    if not finals:
+        raise InputError("No layer of this model can be pruned; the model page says why for each.")
+    if prune["gentle_ends"]:
+        finals |= dict.fromkeys((eligible[0], eligible[-1]), final / 2)
+    for name, override in overrides.items():
+        if override["final_sparsity"] is None:
+            continue
+        if name not in finals:
             raise InputError(
                 f"The recipe overrides the sparsity of {name!r}, which is not a prunable layer. "
-                f"Prunable layers: {', '.join(sorted(eligible))}."
+                f"Prunable layers: {', '.join(sorted(finals))}."
             )
-    return {
-        layer.name: overrides.get(layer.name, final)
-        for layer in model.layers
-        if layer.name in eligible
-    }
+        finals[name] = override["final_sparsity"]
+    return finals
 
 
-def _with_final(schedule: Mapping[str, Any], final: float) -> dict[str, Any]:
-    if schedule["kind"] == "constant":
-        return {**schedule, "target_sparsity": final}
-    initial = min(schedule["initial_sparsity"], final)
-    return {**schedule, "final_sparsity": final, "initial_sparsity": initial}
+def _tfmot_layers(model: Any, names: Collection[str], prune: Mapping[str, Any]) -> set[str]:
+    """The layers that tfmot's own wrapper prunes as the recipe asks."""
+    usual = {"structure": {"kind": "unstructured"}, "criterion": "magnitude", "scope": "layer"}
+    if any(prune[field] != value for field, value in usual.items()):
+        return set()
+    return {name for name in names if wrappable(model.get_layer(name))}
 
 
-def _wrap(model: Any, schedules: Mapping[str, Any]) -> Any:
+def _wrap(model: Any, tables: Mapping[str, Mapping[int, float]]) -> Any:
     def wrap(layer: Any) -> Any:
-        if layer.name not in schedules:
+        if layer.name not in tables:
             return layer
         return tfmot.sparsity.keras.prune_low_magnitude(
-            layer, pruning_schedule=schedules[layer.name]
+            layer, pruning_schedule=TimetableSchedule(tables[layer.name])
         )
 
-    return keras.models.clone_model(model, clone_function=wrap)
+    return keras.models.clone_model(model, clone_function=wrap) if tables else model
 
 
-def _sparsities(model: Any, names: list[str]) -> dict[str, float]:
-    sparsities = {}
-    for name in names:
-        layer = model.get_layer(name)
-        kernels = [getattr(layer, attribute).numpy() for attribute in KERNELS[type(layer)]]
-        zeros = sum(int(np.count_nonzero(kernel == 0)) for kernel in kernels)
-        sparsities[name] = zeros / sum(kernel.size for kernel in kernels)
-    return sparsities
+def _criterion(kind: str, model: Any, objective: Objective, seed: int) -> Score:
+    if kind == "gradient":
+        return taylor(model, objective)
+    return at_random(seed) if kind == "random" else magnitude
 
 
-def _check(targets: Mapping[str, float], reached: Mapping[str, float], model: Any) -> None:
-    for name, target in targets.items():
-        size = model.get_layer(name).count_params()
-        if reached[name] < target - max(1e-3, 1.0 / size):
-            raise StageError(
-                f"Pruning did not reach its target: layer {name!r} has a sparsity of "
-                f"{reached[name]:.1%} where {target:.1%} was asked. Train for more epochs, or "
-                "with a smaller batch size, so that the masks are updated more often."
-            )
+def _fits(kernel: Kernel, prune: Mapping[str, Any]) -> bool:
+    """Whether a structure can be laid over a kernel: blocks and patterns need a matrix."""
+    return prune["structure"]["kind"] == "unstructured" or kernel.axes is not None
+
+
+def _together(
+    kernels: list[Kernel], finals: Mapping[str, float], prune: Mapping[str, Any]
+) -> list[int]:
+    """The kernels that compete over all layers: those without a sparsity of their own."""
+    if prune["scope"] != "global":
+        return []
+    final = final_sparsity(prune["schedule"])
+    return [index for index, kernel in enumerate(kernels) if finals[kernel.layer] == final]
+
+
+def _promises(model: Any, finals: Mapping[str, float], prune: Mapping[str, Any]) -> Promises:
+    """What holds for each pruned layer, see :mod:`optimizer.techniques.promises`."""
+    structure = prune["structure"]
+    promises: Promises = {}
+    together = []
+    for name, final in finals.items():
+        kernels = [kernel for kernel in kernels_of(model.get_layer(name)) if _fits(kernel, prune)]
+        if not kernels:
+            continue
+        if structure["kind"] == "n_m":
+            promises[name] = {"n_m": [structure["n"], structure["m"]]}
+            continue
+        size = structure["size"] if structure["kind"] == "block" else [1, 1]
+        if prune["scope"] == "global" and final == final_sparsity(prune["schedule"]):
+            together.append(name)
+            promises[name] = {}
+        else:
+            weights = min(kernel.numpy().size for kernel in kernels)
+            promises[name] = {"sparsity": final, "slack": size[0] * size[1] / weights}
+        if structure["kind"] == "block":
+            promises[name]["block"] = size
+    if together:
+        promises[""] = {"sparsity": final_sparsity(prune["schedule"]), "layers": together}
+    return promises

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,10 @@ import tf_keras as keras
 from optimizer.data.arrays import Arrays
 from optimizer.errors import StageError
 from optimizer.stage import Progress
+from optimizer.techniques.kernels import Kernel
 
 _ESTIMATION_BATCHES = 20
+_TAYLOR_SAMPLES, _TAYLOR_BATCH = 512, 64
 
 
 def make_deterministic(seed: int) -> None:
@@ -114,6 +116,38 @@ def fit(
             f"Received learning rate {fine_tune['learning_rate']:g}; try a smaller one."
         )
     return losses
+
+
+def taylor(model: Any, objective: Objective) -> Callable[[Sequence[Kernel]], list[np.ndarray]]:
+    """The first-order Taylor criterion: how much the loss would change without a weight.
+
+    |weight · gradient|, summed over batches of up to 512 training samples.
+    Source: Molchanov et al. 2019 (arXiv:1906.10771).
+
+    Args:
+        model: a flat model that gives the loss; its variables are those of the kernels.
+        objective: samples, targets and loss.
+    """
+    loss = objective.loss
+
+    @tf.function
+    def gradients(variables: Any, x: Any, y: Any) -> Any:
+        with tf.GradientTape() as tape:
+            value = loss(y, model(x, training=False))
+        return tape.gradient(value, variables, unconnected_gradients="zero")
+
+    def score(kernels: Sequence[Kernel]) -> list[np.ndarray]:
+        variables = [kernel.variable for kernel in kernels]
+        scores = [np.zeros(variable.shape) for variable in variables]
+        for start in range(0, min(_TAYLOR_SAMPLES, objective.samples), _TAYLOR_BATCH):
+            batch = slice(start, start + _TAYLOR_BATCH)
+            found = gradients(variables, objective.x[batch], objective.y[batch])
+            for index, gradient in enumerate(found):
+                dense = np.asarray(tf.convert_to_tensor(gradient))
+                scores[index] += np.abs(variables[index].numpy() * dense)
+        return scores
+
+    return score
 
 
 def _estimate_batch_normalization(model: Any, samples: np.ndarray, batch_size: int) -> None:

@@ -6,18 +6,6 @@ from sklearn.datasets import load_digits
 
 from optimizer.data.arrays import Arrays
 
-TUNE = {"epochs": 3, "batch_size": 64, "learning_rate": 0.002}
-
-
-def recipe_part(**changes):
-    """Parameters that every training stage takes."""
-    return {"fine_tune": TUNE, "layers": {}, "seed": 0, "task": "multiclass", **changes}
-
-
-def override(**changes):
-    none = {"final_sparsity": None, "number_of_clusters": None}
-    return {**none, **changes}
-
 
 @pytest.fixture(scope="session")
 def arrays():
