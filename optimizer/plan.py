@@ -170,14 +170,15 @@ class StudyPlan:
             params = {
                 "cluster": dump["cluster"],
                 "layers": _overrides(dump, "number_of_clusters"),
-                "preserve_sparsity": recipe.prune is not None,
+                "preserve_sparsity": recipe.leaves_zeros,
                 **tune,
             }
             model = self._train("cluster", "clustering:stage", "Cluster", params, model)
         if recipe.quantize.aware:
             params = {
-                "layers": _overrides(dump, "number_of_clusters"),
-                "keep_zeros": recipe.prune is not None,
+                "layers": _overrides(dump, "number_of_clusters", "quantize"),
+                "granularity": recipe.quantize.granularity,
+                "keep_zeros": recipe.leaves_zeros,
                 "number_of_clusters": recipe.cluster and recipe.cluster.number_of_clusters,
                 **tune,
             }
@@ -201,6 +202,7 @@ class StudyPlan:
             "Convert to TFLite",
             {
                 "quantize": quantize,
+                "sparse_encoding": recipe.sparse_encoding,
                 "seed": dump["seed"] if calibrates else 0,
             },
             {"model": model, **({"data": self.data} if calibrates else {})},

@@ -89,7 +89,6 @@ class Cluster(Part):
     per_channel: bool = False
 
 
-_INTEGER_MODES = ("int8", "int16x8")
 QuantizeMode = Literal["none", "float16", "dynamic", "int8", "int16x8"]
 
 
@@ -118,10 +117,10 @@ class Quantize(Part):
             raise ValueError(
                 f"{self.io} inputs and outputs need mode 'int8'; received mode {self.mode!r}"
             )
-        if self.granularity != "per_channel" and self.mode not in _INTEGER_MODES:
+        if self.granularity != "per_channel" and self.mode != "int8":
             raise ValueError(
-                f"granularity {self.granularity!r} needs integer weights and activations, mode "
-                f"'int8' or 'int16x8'; received mode {self.mode!r}"
+                f"granularity {self.granularity!r} needs mode 'int8' (int16x8 kernels know "
+                f"per_channel only); received mode {self.mode!r}"
             )
         return self
 
@@ -187,6 +186,11 @@ class Recipe(Part):
             raise ValueError(
                 "sparse_encoding leaves out zeros, and this recipe makes none; add prune with the "
                 "structure unstructured, block or n_m"
+            )
+        if self.sparse_encoding and self.quantize.mode not in ("none", "float16"):
+            raise ValueError(
+                "sparse_encoding needs weights in float32 or float16: the TFLite runtime does not "
+                f"execute it in integers; received mode {self.quantize.mode!r}"
             )
         return self
 

@@ -84,7 +84,11 @@ def test_empty_recipe_is_the_baseline():
         ('{"prune": {"schedule": {"kind": "steps", "steps": [[1, 0.5]]}}}', "below 1"),
         ('{"sparse_encoding": true}', "makes none"),
         ('{"prune": {"structure": {"kind": "channels"}}, "sparse_encoding": true}', "makes none"),
-        ('{"quantize": {"mode": "float16", "granularity": "per_tensor"}}', "'int8' or 'int16x8'"),
+        ('{"quantize": {"mode": "float16", "granularity": "per_tensor"}}', "needs mode 'int8'"),
+        (
+            '{"prune": {}, "sparse_encoding": true, "quantize": {"mode": "int8"}}',
+            "needs weights in float32 or float16",
+        ),
         ('{"layers": {"d": {"quantize": false}}, "quantize": {"mode": "int8"}}', "has none"),
         ('{"cluster": {"number_of_clusters": 1}}', "received 1"),
         ('{"prune": {}, "cluster": {"number_of_clusters": 2}}', "at least 3 clusters"),
@@ -153,8 +157,8 @@ def test_hashes_depend_on_what_differs_from_the_defaults_only():
             "prune 80% · cluster 16 per channel · sparse encoding",
         ),
         (
-            {"quantize": {"mode": "int16x8", "granularity": "per_tensor"}},
-            "int16×8 per tensor",
+            {"quantize": {"mode": "int8", "granularity": "per_tensor", "io": "uint8"}},
+            "int8 per tensor uint8 in/out",
         ),
     ],
 )

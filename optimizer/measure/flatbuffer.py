@@ -16,6 +16,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from optimizer.errors import InputError
+from optimizer.measure.sparse import SparseEncoding, read_encoding
 
 FILE_IDENTIFIER = b"TFL3"
 MAX_OBJECTS = 1_000_000
@@ -57,7 +58,7 @@ class Tensor:
         buffer: index of the buffer in the file; several tensors may share one.
         stored: the constant's bytes (uint8, a view of the file), ``None`` for a tensor that
             is computed.
-        sparse: whether the bytes are in TFLite's sparse encoding.
+        encoding: how ``stored`` lies in the shape, where it is in TFLite's sparse encoding.
     """
 
     name: str
@@ -66,7 +67,7 @@ class Tensor:
     buffer: int
     stored: np.ndarray | None
     quantization: Quantization | None
-    sparse: bool
+    encoding: SparseEncoding | None
 
 
 @dataclass(frozen=True)
@@ -170,8 +171,11 @@ class _Reader:
             buffer=int(tensor.Buffer()),
             stored=self._stored(int(tensor.Buffer())),
             quantization=self._quantization(tensor.Quantization(), shape),
-            sparse=tensor.Sparsity() is not None,
+            encoding=self._encoding(tensor.Sparsity()),
         )
+
+    def _encoding(self, table: Any) -> SparseEncoding | None:
+        return None if table is None else read_encoding(table, self._count)
 
     def _stored(self, index: int) -> np.ndarray | None:
         if not 0 <= index < self._model.BuffersLength():

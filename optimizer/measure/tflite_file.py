@@ -17,6 +17,7 @@ from typing import Any
 
 from optimizer.errors import InputError
 from optimizer.measure.flatbuffer import Graph, parse
+from optimizer.measure.macs import multiply_accumulates
 from optimizer.measure.weights import (
     WEIGHT_INPUTS,
     Weight,
@@ -42,6 +43,10 @@ class TfliteFile:
         input_dtype, output_dtype: of the first input and output.
         ops: number of operators by the kind of arithmetic: ``float32``, ``int8``, ``int16``,
             ``hybrid`` (quantized weights, float activations) and so on.
+        float_operators: TFLite operator → how many of its kind compute in float32; converting
+            to and from float is not computing.
+        macs: multiply-accumulates of one inference, see :func:`multiply_accumulates`.
+        sparse_tensors: constants in TFLite's sparse encoding.
     """
 
     data: bytes = field(repr=False)
@@ -50,6 +55,9 @@ class TfliteFile:
     input_dtype: str
     output_dtype: str
     ops: dict[str, int]
+    float_operators: dict[str, int]
+    macs: int
+    sparse_tensors: int
 
     @classmethod
     def read(cls, data: bytes, known_layers: Collection[str] = ()) -> TfliteFile:
@@ -80,6 +88,9 @@ class TfliteFile:
             input_dtype=_dtype_of(main, main.inputs),
             output_dtype=_dtype_of(main, main.outputs),
             ops=dict(sum((_arithmetic(graph) for graph in graphs), Counter[str]())),
+            float_operators=dict(sum((_in_float(graph) for graph in graphs), Counter[str]())),
+            macs=multiply_accumulates(main),
+            sparse_tensors=sum(t.encoding is not None for g in graphs for t in g.tensors),
         )
 
     @property
@@ -128,6 +139,7 @@ def describe(tflite: bytes, known_layers: Collection[str] = ()) -> dict[str, Any
         "input_dtype": file.input_dtype,
         "output_dtype": file.output_dtype,
         "ops": file.ops,
+        "macs": file.macs,
         "layers": [
             {
                 "name": weight.name,
@@ -176,3 +188,17 @@ def _arithmetic(graph: Graph) -> Counter[str]:
         hybrid = kind == "float32" and any(dtype.startswith("int") for dtype in weights)
         counts["hybrid" if hybrid else kind] += 1
     return counts
+
+
+def _in_float(graph: Graph) -> Counter[str]:
+    """Operators whose result is a float32 that was computed, not converted."""
+    sources = constants_passed_on(graph)
+    return Counter(
+        operator.kind
+        for operator in graph.operators
+        if operator.kind not in ("DEQUANTIZE", "QUANTIZE", "DENSIFY")
+        and any(
+            index >= 0 and graph.tensors[index].dtype == "float32" for index in operator.outputs
+        )
+        and not any(index in sources for index in operator.outputs)
+    )

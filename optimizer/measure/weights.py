@@ -44,6 +44,8 @@ _CHANNEL_AXIS = {
     **{"DEPTHWISE_CONV_2D": -1, "CONV_3D": -1, "CONV_3D_TRANSPOSE": -2},
     **{"BATCH_MATMUL": -1, "GATHER": -1, "EMBEDDING_LOOKUP": -1},
 }  # the other operators keep their output channels on axis 0
+MAX_DENSE = 2**28
+"""Values of one sparsely encoded tensor, at most, when its zeros are put back."""
 _PASSED_ON_BY = ("DEQUANTIZE", "QUANTIZE", "DENSIFY")
 _NUMPY = {
     **{"float32": np.float32, "float16": np.float16, "float64": np.float64},
@@ -100,14 +102,17 @@ class Weight:
         scale = self._along_channels(self.quantization.scale)
         return ((self.stored.astype(np.int64) - zero_point) * scale).astype(np.float32)
 
+    @property
+    def is_zero(self) -> np.ndarray:
+        """Which weights are exactly zero (equal to the zero point when quantized): bool."""
+        if self.quantization is None:
+            return self.stored == 0
+        return self.stored == self._along_channels(self.quantization.zero_point)
+
     @cached_property
     def zeros(self) -> int:
-        """How many weights are exactly zero (equal to the zero point when quantized)."""
-        if self.quantization is None:
-            return int(np.count_nonzero(self.stored == 0))
-        return int(
-            np.count_nonzero(self.stored == self._along_channels(self.quantization.zero_point))
-        )
+        """How many weights are exactly zero."""
+        return int(np.count_nonzero(self.is_zero))
 
     @property
     def sparsity(self) -> float:
@@ -142,7 +147,7 @@ def read_weights(graph: Graph, known: frozenset[str]) -> Iterator[Weight]:
         known: Keras layer names, empty if they are not at hand.
 
     Raises:
-        InputError: the stored bytes do not fit the declared shape, or are sparsely encoded.
+        InputError: the stored bytes do not fit the declared shape.
     """
     sources = constants_passed_on(graph)
     seen: set[int] = set()
@@ -204,23 +209,27 @@ def _is_weight(tensor: Tensor) -> bool:
 def _values(tensor: Tensor) -> np.ndarray:
     """The stored values of a constant, shape ``tensor.shape``."""
     assert tensor.stored is not None
-    if tensor.sparse:
-        raise InputError(
-            f"The weights {tensor.name!r} are in TensorFlow Lite's sparse encoding, which cannot "
-            "be read here. Export the model without it."
-        )
     count = int(np.prod(tensor.shape, dtype=object)) if min(tensor.shape, default=1) >= 0 else -1
+    if tensor.encoding is not None and tensor.dtype in _NUMPY and 0 <= count <= MAX_DENSE:
+        values = _viewed(tensor, tensor.stored.nbytes // np.dtype(_NUMPY[tensor.dtype]).itemsize)
+        return tensor.encoding.decode(values, tensor.shape)
     if tensor.dtype == "int4" and tensor.stored.nbytes == (count + 1) // 2:
         low, high = tensor.stored << 4, tensor.stored  # the first value is in the low half
         both = np.stack([low.view(np.int8) >> 4, high.view(np.int8) >> 4], axis=-1)
         return both.reshape(-1)[:count].reshape(tensor.shape)
+    return _viewed(tensor, count).reshape(tensor.shape)
+
+
+def _viewed(tensor: Tensor, count: int) -> np.ndarray:
+    """The stored bytes as ``count`` values of the tensor's dtype."""
+    assert tensor.stored is not None
     dtype = _NUMPY.get(tensor.dtype)
     if dtype is None or tensor.stored.nbytes != count * np.dtype(dtype).itemsize:
         raise InputError(
             f"The weights {tensor.name!r} cannot be read: {tensor.stored.nbytes} bytes are stored "
             f"for shape {tensor.shape} of {tensor.dtype}. Export the model again."
         )
-    return tensor.stored.view(dtype).reshape(tensor.shape)
+    return tensor.stored.view(dtype)
 
 
 def uniquely_named(weights: list[Weight]) -> Iterator[Weight]:

@@ -15,9 +15,11 @@ import tf_keras as keras
 
 from optimizer.data.arrays import load_arrays
 from optimizer.errors import StageError
-from optimizer.measure.tflite_file import describe
+from optimizer.measure.audit import audit
+from optimizer.measure.tflite_file import TfliteFile, describe
 from optimizer.models.flat import load_flat
 from optimizer.stage import Files, Progress
+from optimizer.techniques.promises import read_promises
 from optimizer.techniques.quantize_aware import restore
 from optimizer.techniques.training import make_deterministic
 
@@ -29,14 +31,16 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     """Convert a model to TFLite in the recipe's quantization mode, and run it once.
 
     Args:
-        params: ``quantize`` and ``seed`` as in a recipe.
-        inputs: ``model`` with ``model.keras`` (and ``ranges.npz`` after QAT); ``data`` with
-            ``arrays.npz`` where the mode needs a representative dataset.
+        params: ``quantize``, ``sparse_encoding`` and ``seed`` as in a recipe.
+        inputs: ``model`` with ``model.keras`` (``ranges.npz`` after QAT, ``promises.json``
+            after pruning, clustering and QAT); ``data`` with ``arrays.npz`` where the mode
+            needs a representative dataset.
         progress: told before each step.
 
     Returns:
         ``model.tflite``; ``layers.json``: what :func:`describe` reads out of it;
-        ``conversion.json`` with notes for a person.
+        ``conversion.json`` with notes for a person; ``audit.json`` with what :func:`audit`
+        found about each of the recipe's promises.
 
     Raises:
         StageError: TensorFlow cannot convert the model, or the runtime cannot execute the file.
@@ -55,12 +59,25 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
         )
     progress(0.1, "converting to TFLite")
     tflite, notes = _convert(model, quantize, samples)
-    progress(0.9, "running the file once")
-    _run_once(tflite)
+    progress(0.8, "running the file once")
+    _outputs_on_random(tflite)
+    if params["sparse_encoding"]:
+        progress(0.9, "leaving out the zeros")
+        tflite, more = _sparsely_encoded(model, quantize, tflite)
+        notes += more
+    names = _layer_names(model)
+    found = audit(
+        TfliteFile.read(tflite, names),
+        read_promises(inputs["model"]),
+        quantize,
+        sparse_encoding=params["sparse_encoding"],
+        known_layers=names,
+    )
     return {
         "model.tflite": tflite,
-        "layers.json": json.dumps(describe(tflite, _layer_names(model))).encode(),
+        "layers.json": json.dumps(describe(tflite, names)).encode(),
         "conversion.json": json.dumps({"notes": notes}).encode(),
+        "audit.json": json.dumps({"promises": found}).encode(),
     }
 
 
@@ -103,6 +120,28 @@ def _convert(
     return tflite, [note]
 
 
+def _sparsely_encoded(
+    model: Any, quantize: Mapping[str, Any], dense: bytes
+) -> tuple[bytes, list[str]]:
+    """The file in TFLite's sparse encoding; the dense one, with the reason, if that is wrong."""
+    converter = _converter(model, quantize, None, strict=True)
+    converter.optimizations = [
+        *converter.optimizations,
+        tf.lite.Optimize.EXPERIMENTAL_SPARSITY,
+    ]
+    try:
+        sparse = converter.convert()
+        pairs = zip(_outputs_on_random(dense), _outputs_on_random(sparse), strict=True)
+        if all(np.allclose(a, b, rtol=1e-3, atol=1e-4) for a, b in pairs):
+            return sparse, []
+        reason = "the runtime computes something else from it"
+    except Exception as error:
+        reason = _first_line(error)
+    return dense, [
+        f"The zeros are stored after all: sparse encoding does not work here ({reason})."
+    ]
+
+
 def _converter(
     model: Any, quantize: Mapping[str, Any], samples: np.ndarray | None, *, strict: bool
 ) -> Any:
@@ -119,6 +158,8 @@ def _converter(
             operators += [] if strict else [tf.lite.OpsSet.TFLITE_BUILTINS]
             converter.target_spec.supported_ops = operators
             converter.representative_dataset = _feed(samples)
+        if quantize["granularity"] == "per_tensor":
+            converter._experimental_disable_per_channel = True
         if quantize["io"] != "float32":
             converter.inference_input_type = tf.dtypes.as_dtype(quantize["io"])
             converter.inference_output_type = tf.dtypes.as_dtype(quantize["io"])
@@ -142,16 +183,24 @@ def _feed(samples: np.ndarray) -> Callable[[], Iterator[list[np.ndarray]]]:
     return lambda: ([sample[np.newaxis]] for sample in samples)
 
 
-def _run_once(tflite: bytes) -> None:
-    """Invoke the file on zeros: a missing kernel only shows when an operator runs."""
+def _outputs_on_random(tflite: bytes) -> list[np.ndarray]:
+    """The file's outputs on seeded random input: a missing kernel only shows when it runs.
+
+    Raises:
+        StageError: the runtime cannot execute the file.
+    """
     from ai_edge_litert.interpreter import Interpreter
 
+    random = np.random.default_rng(0)
     try:
         interpreter = Interpreter(model_content=tflite)
         interpreter.allocate_tensors()
         for detail in interpreter.get_input_details():
-            interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
+            values = random.random(detail["shape"])
+            interpreter.set_tensor(detail["index"], values.astype(detail["dtype"]))
         interpreter.invoke()
+        details = interpreter.get_output_details()
+        return [interpreter.get_tensor(detail["index"]) for detail in details]
     except (RuntimeError, ValueError) as error:
         raise StageError(
             "The file was written, but the TFLite runtime cannot execute it: "

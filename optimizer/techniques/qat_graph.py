@@ -11,7 +11,7 @@ Jacob et al. 2018 (arXiv:1712.05877).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,10 @@ WEIGHTS: dict[type, tuple[str, ...]] = {
 """The kernels that QAT fake-quantizes, by exact layer type."""
 
 
+_DEPTHWISE_PART = "_depthwise"
+"""What the depthwise half of a split separable convolution is called, after its layer."""
+
+
 def prepare(model: Any) -> Any:
     """The same function in the form TFLite executes it: see the module's docstring.
 
@@ -53,18 +57,35 @@ def prepare(model: Any) -> Any:
     return _fuse_relu(_fold_batch_normalization(_split_separable(model)))
 
 
-def quantized_twin(model: Any, patterns: Mapping[str, Mapping[str, Pattern]]) -> Any:
+def covered(model: Any, skipped: Collection[str] = ()) -> set[str]:
+    """The layers of a prepared model that quantization-aware training covers."""
+    return {
+        name
+        for name, why in quantizable(model).items()
+        if why is None and name.removesuffix(_DEPTHWISE_PART) not in skipped
+    }
+
+
+def quantized_twin(
+    model: Any,
+    patterns: Mapping[str, Mapping[str, Pattern]],
+    *,
+    skipped: Collection[str] = (),
+    per_channel: bool = True,
+) -> Any:
     """A fake-quantized copy of a prepared model, with copied weights.
 
     Args:
         model: what :func:`prepare` returned.
         patterns: layer name → weight attribute → pattern to preserve.
+        skipped: layers that stay in float although they could be covered.
+        per_channel: whether each output channel of a convolution has a scale of its own.
 
     Returns:
         A tf_keras model. Its variables do not depend on ``patterns``.
     """
-    chosen = {name for name, why in quantizable(model).items() if why is None}
-    defaults = registry.Default8BitQuantizeRegistry()
+    chosen = covered(model, skipped)
+    defaults = registry.Default8BitQuantizeRegistry(disable_per_axis=not per_channel)
     wrappers: dict[str, Any] = {}
     boundaries: dict[str, Any] = {}
     for layer in model.layers:
@@ -206,7 +227,7 @@ class _SeparablePair:
             dilation_rate=config["dilation_rate"],
             data_format=config["data_format"],
             use_bias=False,
-            name=f"{layer.name}_depthwise",
+            name=f"{layer.name}{_DEPTHWISE_PART}",
         )
         self._pointwise = layers.Conv2D(
             config["filters"],

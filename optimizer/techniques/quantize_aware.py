@@ -13,13 +13,26 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
+from tensorflow_model_optimization.python.core.quantization.keras.quantize_wrapper import (
+    QuantizeWrapperV2,
+)
 
 from optimizer.data.arrays import Arrays, load_arrays
 from optimizer.models.flat import load_flat, save_flat
 from optimizer.stage import Files, Progress
+from optimizer.techniques.eligible import quantizable
 from optimizer.techniques.graph import rebuild
+from optimizer.techniques.held import Projection, held
+from optimizer.techniques.kernels import kernels_of
 from optimizer.techniques.preserving import Pattern
-from optimizer.techniques.qat_graph import WEIGHTS, prepare, quantized_twin, weights_by_name
+from optimizer.techniques.promises import read_promises, write_promises
+from optimizer.techniques.qat_graph import (
+    WEIGHTS,
+    covered,
+    prepare,
+    quantized_twin,
+    weights_by_name,
+)
 from optimizer.techniques.training import Objective, fit, make_deterministic
 
 CALIBRATION_BATCH = 256
@@ -30,61 +43,99 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     """Train a model with fake-quantized weights and activations.
 
     Args:
-        params: ``fine_tune``, ``layers`` and ``seed`` as in a recipe, ``task``, and what to
-            preserve: ``keep_zeros`` and ``number_of_clusters`` (``None`` when not clustered).
+        params: ``fine_tune``, ``layers``, ``granularity`` (of ``quantize``) and ``seed`` as in
+            a recipe, ``task``, and what to preserve: ``keep_zeros`` and
+            ``number_of_clusters`` (``None`` when not clustered).
         inputs: ``model`` with ``model.keras``, ``data`` with ``arrays.npz``.
         progress: told after each batch.
 
     Returns:
         ``model.keras``: the prepared float model with the trained weights; ``ranges.npz``: all
-        weights of its fake-quantized twin, for :func:`restore`; ``training.json``.
+        weights of its fake-quantized twin, and ``quantized.json`` how it was made, both for
+        :func:`restore`; ``promises.json``; ``training.json`` with the layers left in float and
+        the reasons.
+
+    Raises:
+        StageError: training diverged.
     """
     make_deterministic(params["seed"])
     model = load_flat(inputs["model"]["model.keras"])
     arrays = load_arrays(inputs["data"])
     prepared = prepare(model)
-    patterns = _patterns(prepared, params)
-    twin = quantized_twin(prepared, patterns)
+    skipped = [name for name, override in params["layers"].items() if override["quantize"] is False]
+    options = {"skipped": skipped, "per_channel": params["granularity"] == "per_channel"}
+    chosen = covered(prepared, skipped)
+    patterns = _patterns(prepared, params, chosen)
+    twin = quantized_twin(prepared, patterns, **options)
     _calibrate(prepared, twin, arrays)
     losses = fit(
-        twin,
+        held(twin, _float_patterns(twin, params, patterns)),
         Objective.of(model, arrays, params["task"]),
         params["fine_tune"],
         progress,
     )
     _settle(prepared, twin, patterns)
+    kernels = {layer.name for layer in prepared.layers if type(layer) in WEIGHTS}
+    left_out = {name: why for name, why in quantizable(prepared).items() if why is not None}
+    left_out |= dict.fromkeys(skipped, "The recipe leaves it out.")
     buffer = io.BytesIO()
     np.savez(buffer, **{f"w{index}": value for index, value in enumerate(twin.get_weights())})
     return {
         "model.keras": save_flat(prepared),
         "ranges.npz": buffer.getvalue(),
-        "training.json": json.dumps({"loss": losses}).encode(),
+        "quantized.json": json.dumps(options).encode(),
+        "promises.json": write_promises(
+            read_promises(inputs["model"]),
+            {name: {"dtype": "int8"} for name in chosen & kernels},
+        ),
+        "training.json": json.dumps({"loss": losses, "left_out": left_out}).encode(),
     }
 
 
 def restore(files: Files) -> Any:
     """The fake-quantized model that :func:`stage` trained, ready to convert."""
-    twin = quantized_twin(load_flat(files["model.keras"]), {})
+    options = json.loads(files["quantized.json"])
+    twin = quantized_twin(load_flat(files["model.keras"]), {}, **options)
     with np.load(io.BytesIO(files["ranges.npz"]), allow_pickle=False) as weights:
         twin.set_weights([weights[f"w{index}"] for index in range(len(weights.files))])
     return twin
 
 
-def _patterns(model: Any, params: Mapping[str, Any]) -> dict[str, dict[str, Pattern]]:
-    clusters = params["number_of_clusters"]
+def _patterns(
+    model: Any, params: Mapping[str, Any], chosen: Collection[str]
+) -> dict[str, dict[str, Pattern]]:
+    """What the quantizers of covered layers preserve: layer → weight attribute → pattern."""
     patterns: dict[str, dict[str, Pattern]] = {}
-    if not params["keep_zeros"] and clusters is None:
-        return patterns
     for layer in model.layers:
-        override = params["layers"].get(layer.name, {}).get("number_of_clusters")
-        for attribute in WEIGHTS.get(type(layer), ()):
-            kernel = getattr(layer, attribute).numpy()
-            clustered = clusters is not None and _is_clustered(kernel, override or clusters)
-            if clustered or params["keep_zeros"]:
-                patterns.setdefault(layer.name, {})[attribute] = Pattern(
-                    kernel, keep_zeros=params["keep_zeros"], keep_clusters=clustered
-                )
+        for attribute in WEIGHTS.get(type(layer), ()) if layer.name in chosen else ():
+            pattern = _pattern(layer.name, getattr(layer, attribute).numpy(), params)
+            if pattern is not None:
+                patterns.setdefault(layer.name, {})[attribute] = pattern
     return patterns
+
+
+def _float_patterns(
+    twin: Any, params: Mapping[str, Any], patterns: Mapping[str, Any]
+) -> list[Projection]:
+    """What layers that stay in float preserve while everything trains."""
+    projections: list[Projection] = []
+    for layer in twin.layers:
+        if isinstance(layer, QuantizeWrapperV2) and layer.layer.name in patterns:
+            continue
+        for kernel in kernels_of(getattr(layer, "layer", layer)):
+            pattern = _pattern(kernel.layer, kernel.numpy(), params)
+            if pattern is not None:
+                projections.append((kernel.variable, pattern.apply))
+    return projections
+
+
+def _pattern(name: str, kernel: np.ndarray, params: Mapping[str, Any]) -> Pattern | None:
+    clusters = params["number_of_clusters"]
+    override = params["layers"].get(name, {}).get("number_of_clusters")
+    clustered = clusters is not None and _is_clustered(kernel, override or clusters)
+    if not clustered and not params["keep_zeros"]:
+        return None
+    return Pattern(kernel, keep_zeros=params["keep_zeros"], keep_clusters=clustered)
 
 
 def _is_clustered(kernel: np.ndarray, number_of_clusters: int) -> bool:

@@ -7,13 +7,14 @@ import pytest
 
 from optimizer.errors import InputError
 from optimizer.measure.flatbuffer import Graph, Operator, Quantization, Tensor
+from optimizer.measure.sparse import Level, SparseEncoding
 from optimizer.measure.weights import read_weights
 
 
-def dense(stored, shape, dtype, quantization=None, sparse=False):
+def dense(stored, shape, dtype, quantization=None, encoding=None):
     """The weights of a graph of one dense layer that stores them so."""
-    kernel = Tensor("m/d/MatMul", shape, dtype, 1, stored, quantization, sparse)
-    computed = Tensor("m/d/BiasAdd", (1, shape[0]), "float32", 0, None, None, False)
+    kernel = Tensor("m/d/MatMul", shape, dtype, 1, stored, quantization, encoding)
+    computed = Tensor("m/d/BiasAdd", (1, shape[0]), "float32", 0, None, None, None)
     graph = Graph((computed, kernel), (Operator("FULLY_CONNECTED", (0, 1, -1), (0,)),), (0,), (0,))
     return list(read_weights(graph, frozenset()))
 
@@ -56,6 +57,41 @@ def test_bytes_that_do_not_fit_the_shape_are_refused(size, shape, dtype):
         dense(np.zeros(size, np.uint8), shape, dtype, scale)
 
 
-def test_sparse_encoding_is_refused():
-    with pytest.raises(InputError, match="sparse encoding"):
-        dense(np.zeros(12, np.uint8), (1, 3), "float32", sparse=True)
+ROWS = SparseEncoding(  # [[0, 0, 1], [0, 0, 0], [2, 3, 0]] in compressed rows
+    (0, 1), (), (Level(3), Level(0, np.array([0, 1, 1, 3]), np.array([2, 0, 1])))
+)
+BLOCKS = SparseEncoding(  # blocks of two along the last axis, of which the second row has one
+    (0, 1, 2), (1,), (Level(2), Level(0, np.array([0, 0, 1]), np.array([1])), Level(2))
+)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "stored", "expected"),
+    [
+        (ROWS, [1, 2, 3], [[0, 0, 1], [0, 0, 0], [2, 3, 0]]),
+        (BLOCKS, [5, 6], [[0, 0, 0, 0], [0, 0, 5, 6]]),
+    ],
+)
+def test_sparse_encoding_is_read_back(encoding, stored, expected):
+    values = np.array(stored, np.float32)
+    shape = np.array(expected).shape
+    (weight,) = dense(values.view(np.uint8), shape, "float32", encoding=encoding)
+    assert weight.stored.tolist() == expected
+    assert weight.zeros == weight.stored.size - len(stored)
+    assert weight.size_bytes == values.nbytes
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        (Level(3), Level(0, np.array([0, 1, 1, 9]), np.array([2, 0, 1]))),
+        (Level(3), Level(0, np.array([0, 1, 1, 3]), np.array([2, 0, 7]))),
+        (Level(3), Level(0, np.array([0, 2, 1, 3]), np.array([2, 0, 1]))),
+        (Level(2**40), Level(3)),
+        (Level(3),),
+    ],
+)
+def test_sparse_encoding_that_does_not_fit_is_refused(levels):
+    encoding = SparseEncoding((0, 1), (), levels)
+    with pytest.raises(InputError, match="does not fit its shape"):
+        dense(np.zeros(12, np.uint8), (3, 3), "float32", encoding=encoding)

@@ -28,8 +28,8 @@ def quantize(mode="none", **changes):
     return recipe.model_dump(mode="json")["quantize"]
 
 
-def convert(model, data, **changes):
-    params = {"quantize": quantize(**changes), "seed": 0}
+def convert(model, data, *, sparse_encoding=False, **changes):
+    params = {"quantize": quantize(**changes), "sparse_encoding": sparse_encoding, "seed": 0}
     return conversion.stage(params, {"model": model, "data": data}, ignore_progress)
 
 
@@ -64,6 +64,24 @@ def cluster(files, data, *, preserve_sparsity=False, layers=None, number_of_clus
     return clustering.stage(params, {"model": files, "data": data}, ignore_progress)
 
 
-def train_quantized(files, data, *, keep_zeros=False, clusters=None, **changes):
-    params = recipe_part(keep_zeros=keep_zeros, number_of_clusters=clusters, **changes)
+def train_quantized(
+    files, data, *, keep_zeros=False, clusters=None, granularity="per_channel", layers=None
+):
+    params = recipe_part(
+        keep_zeros=keep_zeros,
+        number_of_clusters=clusters,
+        granularity=granularity,
+        layers=layers or {},
+    )
     return quantize_aware.stage(params, {"model": files, "data": data}, ignore_progress)
+
+
+def broken_promises(converted):
+    """The promises that a file does not keep."""
+    promises = json.loads(converted["audit.json"])["promises"]
+    return [item for item in promises if not item["kept"]]
+
+
+def promises(converted):
+    """What was promised of a file, in words."""
+    return [item["promise"] for item in json.loads(converted["audit.json"])["promises"]]
