@@ -165,7 +165,10 @@ class StudyPlan:
         if recipe.prune:
             overrides = _overrides(dump, "final_sparsity")
             params = {"prune": dump["prune"], "layers": overrides, **tune}
-            model = self._train("prune", "pruning:stage", "Prune", params, model)
+            if recipe.leaves_zeros:
+                model = self._train("prune", "pruning:stage", "Prune", params, model)
+            else:
+                model = self._train("prune", "channels:stage", "Remove channels", params, model)
         if recipe.cluster:
             params = {
                 "cluster": dump["cluster"],

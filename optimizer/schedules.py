@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Sparsity = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -127,6 +128,13 @@ Schedule = Annotated[
 ]
 
 
+def parse_schedule(
+    schedule: Mapping[str, Any],
+) -> ConstantSchedule | PolynomialSchedule | StepsSchedule:
+    """A schedule from its plain form, as stages receive it."""
+    return TypeAdapter(Schedule).validate_python(dict(schedule))
+
+
 class Unstructured(Part):
     """Single weights become zero wherever they matter least."""
 
@@ -173,11 +181,14 @@ class Channels(Part):
     """Filters and units are removed, so that the model becomes smaller and faster everywhere.
 
     ``target`` is what the schedule's sparsity is a share of: the model's multiply-accumulates
-    (``macs``), or its channels (``channels``).
+    (``macs``), or its channels (``channels``). Layers keep a ``multiple_of`` so many channels
+    where they have at least twice as many: processors compute that many at once, so that odd
+    numbers save less time than they remove.
     """
 
     kind: Literal["channels"] = "channels"
     target: Literal["macs", "channels"] = "macs"
+    multiple_of: Annotated[int, Field(ge=1, le=64)] = 8
 
 
 Structure = Annotated[Unstructured | Block | PatternNM | Channels, Field(discriminator="kind")]
