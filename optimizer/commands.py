@@ -169,7 +169,7 @@ def _results_text(results: dict[str, Any]) -> str:
         f"{'variant':40} {'size':>10} {'gzip':>10} {'metric':>16} {'p50':>10} {'ratio':>7}",
     ]
     for record in [results["baseline"], *results["variants"]]:
-        if record["state"] != "done":
+        if record["file"] is None:
             lines.append(f"{record['name'][:40]:40} {record['state']}: {record['error']}")
             continue
         metric, value = next(iter(record["metrics"].items()))
@@ -179,6 +179,11 @@ def _results_text(results: dict[str, Any]) -> str:
             f"{format_bytes(record['gzip_bytes']):>10} {f'{metric} {value:.4f}':>16} "
             f"{record['latency_ms']['p50']:>7.3f} ms {'' if ratio is None else f'{ratio:.2f}':>7}"
         )
+        lines += [
+            f"  promise not kept: {item['promise']}; found: {item['found']}"
+            for item in record["promises"]
+            if not item["kept"]
+        ]
     return "\n".join(lines)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from optimizer.format import format_times, metric_title
-from optimizer.measured import Measured, measured
+from optimizer.measured import Measured, measured, state_text
 from optimizer.store.records import Variant
 
 NOT_MEASURED = "not measured"
@@ -89,7 +89,7 @@ def _loss(found: Measured, base: Measured) -> float:
 
 def _row(variant: Variant, base: Measured | None, metric: str) -> dict[str, Any]:
     found = measured(variant)
-    row: dict[str, Any] = {"id": variant.id, "Variant": variant.name, "State": variant.state}
+    row: dict[str, Any] = {"id": variant.id, "Variant": variant.name, "State": state_text(variant)}
     if found is None:
         return row
     column, share = metric_column(metric), 100 if metric == "accuracy" else 1
@@ -108,6 +108,7 @@ def _row(variant: Variant, base: Measured | None, metric: str) -> dict[str, Any]
         "Peak memory (kB)": _scaled(found.peak_memory_bytes, 0.001),
         "Zeros (%)": _scaled(found.sparsity, 100),
         "Distinct weights": found.max_distinct_weights,
+        "Multiply-accumulates (k)": _scaled(found.macs, 0.001),
         "Time to make (s)": sum(found.seconds.values()),
     }
     return row

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from optimizer.measured import state_text
 from optimizer.store.records import Dataset, Model, Study, Variant
 
 RESULTS_SCHEMA = 1
@@ -26,6 +27,7 @@ _MEASURED = (
     "peak_memory_bytes",
     "sparsity",
     "max_distinct_weights",
+    "macs",
 )
 CSV_COLUMNS = (
     "name",
@@ -49,6 +51,8 @@ CSV_COLUMNS = (
     "peak_memory_bytes",
     "sparsity",
     "max_distinct_weights",
+    "macs",
+    "broken_promises",
     "total_seconds",
     "cached_stages",
     "recipe_hash",
@@ -87,10 +91,11 @@ def variant_record(
         "name": variant.name,
         "recipe": variant.recipe.model_dump(mode="json"),
         "file": f"{file_stem(variant)}.tflite" if variant.state == "done" else None,
-        "state": variant.state,
+        "state": state_text(variant),
         "error": variant.error,
         **{key: results.get(key) for key in _MEASURED},
         "latency_ms": {key: latency.get(key) for key in _LATENCY} if latency else None,
+        "promises": [dict(promise) for promise in results.get("promises") or ()],
         "layers": [dict(layer) for layer in layers or ()],
         "seconds": dict(results.get("seconds") or {}),
         "cached": list(results.get("cached") or ()),
@@ -155,10 +160,15 @@ def _csv_row(variant: Variant) -> dict[str, Any]:
         "latency_ratio": latency.get("ratio"),
         "latency_ratio_low": low,
         "latency_ratio_high": high,
+        "broken_promises": _broken(record["promises"]),
         "total_seconds": round(sum(record["seconds"].values()), 3) if record["seconds"] else None,
         "cached_stages": " ".join(record["cached"]),
         "recipe_hash": variant.recipe.hash,
     }
+
+
+def _broken(promises: Iterable[Mapping[str, Any]]) -> str:
+    return "; ".join(str(promise["promise"]) for promise in promises if not promise.get("kept"))
 
 
 def _cell(value: Any) -> Any:

@@ -28,10 +28,14 @@ def objections(recipe: Recipe, model_facts: Facts) -> list[str]:
     several = several_ends(model_facts)
     found = [several] if several else []
     for part, done, field, noun in _PARTS:
-        able = _able(model_facts, part)
+        channels = part == "prune" and recipe.prune is not None and not recipe.leaves_zeros
+        able = _able(model_facts, "channels" if channels else part)
+        if channels and not _knows(model_facts, "channels"):
+            continue
         if getattr(recipe, part) is not None and not able:
+            what = "narrowed by removing channels" if channels else done
             found.append(
-                f"No layer of this model can be {done}; the Model page says why for each. "
+                f"No layer of this model can be {what}; the Model page says why for each. "
                 "Switch it off."
             )
         for name, override in recipe.layers.items():
@@ -40,6 +44,8 @@ def objections(recipe: Recipe, model_facts: Facts) -> list[str]:
                     f"The recipe overrides the {noun} of {name!r}, which is not a layer of this "
                     f"model that can be {done}. Those are: {', '.join(able)}."
                 )
+    if recipe.quantize.aware:
+        found += _left_out(recipe, model_facts)
     if recipe.quantize.aware and not _able(model_facts, "quantize_aware"):
         found.append(
             "Quantization-aware training covers no layer of this model that has weights; the "
@@ -76,3 +82,27 @@ def _able(model_facts: Facts, technique: str) -> list[str]:
         for layer in model_facts["layers"]
         if layer["parameters"] and layer["techniques"].get(technique, "unknown") is None
     ]
+
+
+def _knows(model_facts: Facts, technique: str) -> bool:
+    """Whether the facts say anything about a technique; older ones know fewer."""
+    return any(technique in layer["techniques"] for layer in model_facts["layers"])
+
+
+def _left_out(recipe: Recipe, model_facts: Facts) -> list[str]:
+    """Objections to the layers that selective quantization-aware training leaves out."""
+    able = _able(model_facts, "quantize_aware")
+    skipped = [name for name, layer in recipe.layers.items() if layer.quantize is False]
+    names = {layer["name"] for layer in model_facts["layers"]}
+    unknown = [name for name in skipped if name not in names]
+    if unknown:
+        return [
+            f"The recipe leaves {unknown[0]!r} out of quantization-aware training, which is not a "
+            f"layer of this model. Those it could cover are: {', '.join(able)}."
+        ]
+    if able and set(able) <= set(skipped):
+        return [
+            "The recipe leaves every layer out of quantization-aware training; switch it off, or "
+            "leave fewer out."
+        ]
+    return []

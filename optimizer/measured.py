@@ -36,6 +36,15 @@ class Latency:
 
 
 @dataclass(frozen=True)
+class Promise:
+    """What a recipe promised, and what was read out of the file about it."""
+
+    promise: str
+    kept: bool
+    found: str
+
+
+@dataclass(frozen=True)
 class Measured:
     """What was measured on a variant's ``.tflite``.
 
@@ -46,6 +55,8 @@ class Measured:
         sparsity: share of zeros among prunable weights, as read from the file.
         seconds: stage name → how long it took when it ran.
         cached: names of the stages whose results were there already.
+        macs: multiply-accumulates of one inference, counted from the file's operators.
+        promises: what the recipe promised; older variants have none.
     """
 
     size_bytes: int | None
@@ -65,6 +76,21 @@ class Measured:
     seconds: Mapping[str, float]
     cached: tuple[str, ...]
     notes: tuple[str, ...]
+    macs: int | None
+    promises: tuple[Promise, ...]
+
+    @property
+    def broken(self) -> tuple[Promise, ...]:
+        """The promises that the file does not keep."""
+        return tuple(promise for promise in self.promises if not promise.kept)
+
+
+def state_text(variant: Variant) -> str:
+    """A variant's state, with the promises that were not kept."""
+    found = measured(variant)
+    if variant.state != "done" or found is None or not found.broken:
+        return variant.state
+    return "done, promise not kept: " + "; ".join(promise.promise for promise in found.broken)
 
 
 def measured(variant: Variant | None) -> Measured | None:
@@ -92,6 +118,12 @@ def measured(variant: Variant | None) -> Measured | None:
         seconds=results.get("seconds") or {},
         cached=tuple(results.get("cached") or ()),
         notes=tuple(results.get("notes") or ()),
+        macs=results.get("macs"),
+        promises=tuple(
+            Promise(str(item.get("promise")), bool(item.get("kept")), str(item.get("found")))
+            for item in results.get("promises") or ()
+            if isinstance(item, Mapping)
+        ),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from optimizer.recipe import Recipe
+from optimizer.recipe import Prune, Recipe
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,18 @@ PRESETS = {
         "Quantization-aware training: int8's size and speed, with the accuracy trained back.",
         quantize={"mode": "int8", "aware": True},
     ),
+    "Lowest latency": _preset(
+        "Remove channels until half of the multiply-accumulates are gone, then int8: less "
+        "arithmetic on any hardware, and cheaper arithmetic where int8 is fast.",
+        prune={
+            "structure": {"kind": "channels"},
+            "schedule": {"kind": "polynomial", "final_sparsity": 0.5},
+            "criterion": "gradient",
+            "scope": "global",
+        },
+        quantize={"mode": "int8"},
+        fine_tune={"epochs": 5},
+    ),
     "Smallest download": _preset(
         "Prune, cluster, then quantization-aware training that preserves both (PCQAT): the "
         "smallest file once compressed.",
@@ -61,29 +73,57 @@ def explain(recipe: Recipe) -> list[str]:
     training = f"over {epochs} epoch{'s' if epochs > 1 else ''}"
     steps = []
     if recipe.prune:
-        steps.append(
-            f"Prune to {100 * recipe.prune.schedule.final:g} % zeros while fine-tuning {training}."
-        )
+        steps.append(f"{_pruning(recipe.prune)} while fine-tuning {training}.")
     if recipe.cluster:
-        keeps = ", keeping the zeros" if recipe.prune else ""
+        keeps = ", keeping the zeros" if recipe.leaves_zeros else ""
+        where = "each channel of a convolution" if recipe.cluster.per_channel else "each layer"
         steps.append(
-            f"Cluster each layer's weights to {recipe.cluster.number_of_clusters} values{keeps}, "
+            f"Cluster the weights of {where} to {recipe.cluster.number_of_clusters} values{keeps}, "
             f"while fine-tuning {training}."
         )
     if recipe.quantize.aware:
         kept = [
             word
-            for word, part in (("zeros", recipe.prune), ("clusters", recipe.cluster))
-            if part is not None
+            for word, kept in (("zeros", recipe.leaves_zeros), ("clusters", recipe.cluster))
+            if kept
         ]
         keeps = f", keeping the {' and '.join(kept)}" if kept else ""
         steps.append(f"Train quantization-aware {training}{keeps}.")
     steps.append(_conversion(recipe))
+    if recipe.sparse_encoding:
+        steps.append("Store the pruned weights without their zeros (TFLite's sparse encoding).")
     steps.append(
         "Measure the file: three sizes, accuracy on the test set, agreement with the baseline, "
         "latency in turns with the baseline, peak memory."
     )
     return steps
+
+
+_CRITERIA = {
+    "magnitude": "the smallest first",
+    "gradient": "those first that change the loss least, by weight times gradient",
+    "random": "at random, as a control",
+}
+
+
+def _pruning(prune: Prune) -> str:
+    """What pruning does, up to the words about fine-tuning."""
+    structure, share = prune.structure, f"{100 * prune.schedule.final:.4g} %"
+    which = _CRITERIA[prune.criterion]
+    competing = ", competing over all layers" if prune.scope == "global" else ""
+    gentle = ", half as much in the first and last layer" if prune.gentle_ends else ""
+    if structure.kind == "channels":
+        of = "multiply-accumulates" if structure.target == "macs" else "channels"
+        until = f"until {share} of the {of} are gone{gentle},"
+        return f"Remove filters and units, {which}{competing}, {until}"
+    if structure.kind == "n_m":
+        pattern = f"{structure.n} of every {structure.m} consecutive weights are left"
+        return f"Prune, {which}, until {pattern},"
+    if structure.kind == "block":
+        rows, columns = structure.size
+        blocks = f"blocks of {rows} × {columns} weights"
+        return f"Prune {blocks} to {share} zeros, {which}{competing}{gentle},"
+    return f"Prune to {share} zeros, {which}{competing}{gentle},"
 
 
 def _conversion(recipe: Recipe) -> str:
@@ -94,7 +134,10 @@ def _conversion(recipe: Recipe) -> str:
         else ""
     )
     if quantize.mode == "int8":
-        return f"Convert to TFLite in int8 with {quantize.io} inputs and outputs{calibration}."
+        scales = "" if quantize.granularity == "per_channel" else ", one scale per tensor"
+        return (
+            f"Convert to TFLite in int8 with {quantize.io} inputs and outputs{scales}{calibration}."
+        )
     if quantize.mode == "int16x8":
         return _CONVERSIONS["int16x8"] + calibration + "."
     return _CONVERSIONS[quantize.mode]

@@ -17,6 +17,7 @@ _MODEL_FACTS = (
     "max_distinct_weights",
     "input_dtype",
     "output_dtype",
+    "macs",
 )
 _LATENCY = ("ratio", "ratio_ci", "significant", "runs", "rounds", "threads", "device", "delegate")
 
@@ -60,6 +61,7 @@ def variant_results(
         "seconds": dict(seconds),
         "cached": cached,
         "notes": conversion["notes"],
+        "promises": _read(store, plan.convert.key, "audit.json")["promises"],
     }
 
 

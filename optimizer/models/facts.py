@@ -10,6 +10,7 @@ import tf_keras
 from optimizer.models.inspect import ModelFile
 from optimizer.models.verify import Verification
 from optimizer.models.walk import input_name
+from optimizer.techniques.channel_graph import channel_reasons
 from optimizer.techniques.eligible import clusterable, prunable, quantizable
 
 _PASSING_ON = (
@@ -31,7 +32,7 @@ def model_facts(
         technique, ``None`` where it can act or a sentence why not.
     """
     parameters = int(model.count_params())
-    quantize_reasons = quantizable(model)
+    quantize_reasons, channel_reason = quantizable(model), channel_reasons(model)
     return {
         "source_format": file.format,
         "keras_version": file.keras_version,
@@ -53,14 +54,16 @@ def model_facts(
         "verification": asdict(verification),
         "notes": list(notes),
         "layers": [
-            _layer_facts(layer, quantize_reasons)
+            _layer_facts(layer, quantize_reasons, channel_reason)
             for layer in model.layers
             if not isinstance(layer, tf_keras.layers.InputLayer)
         ],
     }
 
 
-def _layer_facts(layer: Any, quantize_reasons: dict[str, str | None]) -> dict[str, Any]:
+def _layer_facts(
+    layer: Any, quantize_reasons: dict[str, str | None], channels: dict[str, str | None]
+) -> dict[str, Any]:
     return {
         "name": layer.name,
         "type": type(layer).__name__,
@@ -74,6 +77,7 @@ def _layer_facts(layer: Any, quantize_reasons: dict[str, str | None]) -> dict[st
             "prune": prunable(layer),
             "cluster": clusterable(layer),
             "quantize_aware": quantize_reasons.get(layer.name),
+            "channels": channels[layer.name],
         },
     }
 

@@ -28,6 +28,7 @@ ARTIFACT_FILES = (
     "model.tflite",
     "layers.json",
     "conversion.json",
+    "audit.json",
     "training.json",
     "metrics.json",
     "latency.json",
