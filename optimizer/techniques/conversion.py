@@ -19,6 +19,7 @@ from optimizer.measure.audit import audit
 from optimizer.measure.tflite_file import TfliteFile, describe
 from optimizer.models.flat import load_flat
 from optimizer.stage import Files, Progress
+from optimizer.techniques.graph import unwrapped
 from optimizer.techniques.promises import read_promises
 from optimizer.techniques.quantize_aware import restore
 from optimizer.techniques.training import make_deterministic
@@ -83,7 +84,7 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
 
 def _layer_names(model: Any) -> list[str]:
     """The names a person knows: a QAT wrapper's layer counts, not the wrapper."""
-    return [getattr(layer, "layer", layer).name for layer in model.layers]
+    return [unwrapped(layer).name for layer in model.layers]
 
 
 def representative_samples(x_train: np.ndarray, count: int, seed: int) -> np.ndarray:

@@ -26,6 +26,13 @@ def is_shared(layer: Any) -> bool:
     return len(layer._inbound_nodes) > 1
 
 
+def unwrapped(layer: Any) -> Any:
+    """The layer inside tfmot's wrapper; Keras's own Bidirectional and TimeDistributed stay."""
+    of_keras = (keras.layers.Bidirectional, keras.layers.TimeDistributed)
+    wrapped = isinstance(layer, keras.layers.Wrapper) and type(layer) not in of_keras
+    return layer.layer if wrapped else layer
+
+
 def clone(model: Any) -> Any:
     """A copy with layers and weights of its own: tfmot's wrappers mutate what they wrap."""
     copy = keras.models.clone_model(model)

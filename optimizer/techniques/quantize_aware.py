@@ -21,7 +21,7 @@ from optimizer.data.arrays import Arrays, load_arrays
 from optimizer.models.flat import load_flat, save_flat
 from optimizer.stage import Files, Progress
 from optimizer.techniques.eligible import quantizable
-from optimizer.techniques.graph import rebuild
+from optimizer.techniques.graph import rebuild, unwrapped
 from optimizer.techniques.held import Projection, held
 from optimizer.techniques.kernels import kernels_of
 from optimizer.techniques.preserving import Pattern
@@ -122,7 +122,7 @@ def _float_patterns(
     for layer in twin.layers:
         if isinstance(layer, QuantizeWrapperV2) and layer.layer.name in patterns:
             continue
-        for kernel in kernels_of(getattr(layer, "layer", layer)):
+        for kernel in kernels_of(unwrapped(layer)):
             pattern = _pattern(kernel.layer, kernel.numpy(), params)
             if pattern is not None:
                 projections.append((kernel.variable, pattern.apply))
@@ -153,7 +153,7 @@ def _calibrate(prepared: Any, twin: Any, arrays: Arrays) -> None:
     rng = np.random.default_rng(0)
     count = min(CALIBRATION_BATCH, len(arrays.x_train))
     samples = arrays.x_train[np.sort(rng.choice(len(arrays.x_train), count, replace=False))]
-    wrappers = {getattr(layer, "layer", layer).name: layer for layer in twin.layers}
+    wrappers = {unwrapped(layer).name: layer for layer in twin.layers}
     before = {
         layer.name: layer.__class__.from_config({**layer.get_config(), "activation": "linear"})
         for layer in prepared.layers
@@ -197,11 +197,15 @@ def _set_ranges(
 
 def _settle(prepared: Any, twin: Any, patterns: Mapping[str, Mapping[str, Pattern]]) -> None:
     """Write the preserved values into the twin's kernels, and its weights into the model."""
-    trained = {getattr(layer, "layer", layer).name: weights_by_name(layer) for layer in twin.layers}
+    trained = {unwrapped(layer).name: weights_by_name(layer) for layer in twin.layers}
     for name, attributes in patterns.items():
         for attribute, pattern in attributes.items():
             kernel = trained[name][attribute]
             kernel.assign(pattern.apply(tf.convert_to_tensor(kernel)))
+    inside = {unwrapped(layer).name: layer for layer in twin.layers}
     for layer in prepared.layers:
-        for name, weight in weights_by_name(layer).items():
-            weight.assign(trained[layer.name][name])
+        if isinstance(inside[layer.name], QuantizeWrapperV2):
+            for name, weight in weights_by_name(layer).items():
+                weight.assign(trained[layer.name][name])
+        else:
+            layer.set_weights(inside[layer.name].get_weights())

@@ -14,6 +14,7 @@ import tf_keras as keras
 from optimizer.data.arrays import Arrays
 from optimizer.errors import StageError
 from optimizer.stage import Progress
+from optimizer.techniques.graph import unwrapped
 from optimizer.techniques.kernels import Kernel
 
 _ESTIMATION_BATCHES = 20
@@ -157,7 +158,7 @@ def _estimate_batch_normalization(model: Any, samples: np.ndarray, batch_size: i
     fine-tuning with changing masks never catches up with: a pruned model then looks broken.
     Source: Li et al. 2020, "EagleEye" (arXiv:2007.02491), adaptive batch normalization.
     """
-    inner = [getattr(layer, "layer", layer) for layer in model.layers]
+    inner = [unwrapped(layer) for layer in model.layers]
     norms = [
         layer
         for layer in inner

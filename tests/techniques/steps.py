@@ -8,6 +8,7 @@ from optimizer.stage import ignore_progress
 from optimizer.techniques import clustering, conversion, pruning, quantize_aware
 
 TUNE = {"epochs": 3, "batch_size": 64, "learning_rate": 0.002}
+QUICK = {**TUNE, "epochs": 1}
 
 
 def recipe_part(**changes):
@@ -54,24 +55,42 @@ def prune(files, data, layers=None, tune=TUNE, **part):
     return pruning.stage(params, {"model": files, "data": data}, ignore_progress)
 
 
-def cluster(files, data, *, preserve_sparsity=False, layers=None, number_of_clusters=8, **part):
+def cluster(
+    files,
+    data,
+    *,
+    preserve_sparsity=False,
+    layers=None,
+    number_of_clusters=8,
+    tune=TUNE,
+    **part,
+):
     part = Recipe.parse({"cluster": {"number_of_clusters": number_of_clusters, **part}})
     params = recipe_part(
         cluster=part.model_dump(mode="json")["cluster"],
         preserve_sparsity=preserve_sparsity,
         layers=layers or {},
+        fine_tune=tune,
     )
     return clustering.stage(params, {"model": files, "data": data}, ignore_progress)
 
 
 def train_quantized(
-    files, data, *, keep_zeros=False, clusters=None, granularity="per_channel", layers=None
+    files,
+    data,
+    *,
+    keep_zeros=False,
+    clusters=None,
+    granularity="per_channel",
+    layers=None,
+    tune=TUNE,
 ):
     params = recipe_part(
         keep_zeros=keep_zeros,
         number_of_clusters=clusters,
         granularity=granularity,
         layers=layers or {},
+        fine_tune=tune,
     )
     return quantize_aware.stage(params, {"model": files, "data": data}, ignore_progress)
 

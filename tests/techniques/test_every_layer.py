@@ -6,6 +6,7 @@ import pytest
 from optimizer.data.arrays import Arrays
 from optimizer.models.flat import save_flat
 from tests.techniques.steps import (
+    QUICK,
     broken_promises,
     cluster,
     convert,
@@ -21,12 +22,12 @@ WORDS, STEPS = 40, 12
 def sentences():
     """Sequences whose class is whether their first half holds more even words than odd ones."""
     random = np.random.default_rng(0)
-    x = random.integers(1, WORDS, (900, STEPS))
+    x = random.integers(1, WORDS, (500, STEPS))
     for row, length in enumerate(random.integers(6, STEPS + 1, len(x))):
         x[row, length:] = 0
     y = ((x[:, :6] % 2 == 0).sum(axis=1) > 3).astype("int64")
     x = x.astype("float32")
-    return {"arrays.npz": Arrays(x[:700], y[:700], x[700:], y[700:]).save()}
+    return {"arrays.npz": Arrays(x[:350], y[:350], x[350:], y[350:]).save()}
 
 
 def recurrent():
@@ -66,17 +67,20 @@ def trained(request, sentences):
     return {"model.keras": save_flat(model)}
 
 
-def test_pruned_clustered_and_quantized(trained, sentences):
+@pytest.fixture(scope="module")
+def pruned(trained, sentences):
+    schedule = {"kind": "constant", "target_sparsity": 0.5}
+    return prune(trained, sentences, schedule=schedule, tune=QUICK)
+
+
+def test_pruned_clustered_and_quantized(trained, pruned, sentences):
     before = measured_accuracy(convert(trained, sentences), sentences)
-    pruned = prune(trained, sentences, schedule={"kind": "constant", "target_sparsity": 0.5})
-    clustered = cluster(pruned, sentences, preserve_sparsity=True)
-    assert broken_promises(convert(clustered, sentences)) == []
+    clustered = cluster(pruned, sentences, preserve_sparsity=True, tune=QUICK)
     dynamic = convert(clustered, sentences, mode="dynamic")
     assert broken_promises(dynamic) == []
     assert measured_accuracy(dynamic, sentences) >= before - 0.1
 
 
-def test_quantization_aware_training_covers_what_it_can_and_keeps_the_rest(trained, sentences):
-    pruned = prune(trained, sentences, schedule={"kind": "constant", "target_sparsity": 0.5})
-    aware = train_quantized(pruned, sentences, keep_zeros=True)
+def test_quantization_aware_training_covers_what_it_can_and_keeps_the_rest(pruned, sentences):
+    aware = train_quantized(pruned, sentences, keep_zeros=True, tune=QUICK)
     assert broken_promises(convert(aware, sentences, mode="int8", aware=True)) == []

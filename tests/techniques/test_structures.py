@@ -7,6 +7,7 @@ import pytest
 
 from optimizer.measure.tflite_file import TfliteFile
 from tests.techniques.steps import (
+    QUICK,
     broken_promises,
     cluster,
     convert,
@@ -20,7 +21,6 @@ from tests.techniques.steps import (
 )
 
 HALF = {"kind": "constant", "target_sparsity": 0.5}
-QUICK = {"epochs": 1, "batch_size": 64, "learning_rate": 0.002}
 
 
 def weights(converted):
@@ -143,7 +143,7 @@ def test_sparse_encoding_makes_the_file_itself_smaller(plain_files, data, mode):
 
 
 def test_each_channel_of_a_convolution_has_clusters_of_its_own(plain_files, data):
-    files = cluster(plain_files, data, number_of_clusters=4, per_channel=True)
+    files = cluster(plain_files, data, number_of_clusters=4, per_channel=True, tune=QUICK)
     converted = convert(files, data)
     found = {layer["name"]: layer for layer in kernels(converted)}
     assert found["conv_b"]["distinct"] > 4
@@ -154,9 +154,14 @@ def test_each_channel_of_a_convolution_has_clusters_of_its_own(plain_files, data
 
 def test_clusters_of_channels_survive_pruning_qat_and_conversion(pruned_once, data):
     clustered = cluster(
-        pruned_once, data, number_of_clusters=6, per_channel=True, preserve_sparsity=True
+        pruned_once,
+        data,
+        number_of_clusters=6,
+        per_channel=True,
+        preserve_sparsity=True,
+        tune=QUICK,
     )
-    trained = train_quantized(clustered, data, keep_zeros=True, clusters=6)
+    trained = train_quantized(clustered, data, keep_zeros=True, clusters=6, tune=QUICK)
     converted = convert(trained, data, mode="int8", aware=True)
     for layer in kernels(converted):
         assert layer["distinct_per_channel"] <= 6
@@ -166,7 +171,9 @@ def test_clusters_of_channels_survive_pruning_qat_and_conversion(pruned_once, da
 
 @pytest.mark.parametrize("aware", [False, True])
 def test_one_scale_per_tensor(plain_files, data, aware):
-    files = train_quantized(plain_files, data, granularity="per_tensor") if aware else plain_files
+    files = plain_files
+    if aware:
+        files = train_quantized(files, data, granularity="per_tensor", tune=QUICK)
     converted = convert(files, data, mode="int8", granularity="per_tensor", aware=aware)
     assert not any(layer["per_channel"] for layer in facts(converted)["layers"])
     assert {layer["dtype"] for layer in kernels(converted)} == {"int8"}
@@ -174,7 +181,7 @@ def test_one_scale_per_tensor(plain_files, data, aware):
 
 def test_selective_qat_leaves_layers_in_float(plain_files, data):
     layers = {name: override(quantize=False) for name in ("dense_a", "dense_b")}
-    files = train_quantized(plain_files, data, layers=layers)
+    files = train_quantized(plain_files, data, layers=layers, tune=QUICK)
     converted = convert(files, data, mode="int8", aware=True)
     dtypes = {layer["name"]: layer["dtype"] for layer in kernels(converted)}
     assert dtypes["conv_b"] == "int8"
