@@ -181,7 +181,7 @@ def _layer(weight: Weight, reason: str) -> dict[str, Any]:
         "output_shape": [],
         "parameters": int(weight.stored.size),
         "weights": [{"name": weight.dtype, "shape": list(weight.shape)}],
-        "techniques": dict.fromkeys(("prune", "cluster", "quantize_aware"), reason),
+        "techniques": dict.fromkeys(("prune", "channels", "cluster", "quantize_aware"), reason),
     }
 
 

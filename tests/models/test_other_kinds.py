@@ -27,7 +27,9 @@ def converted(files, samples=None, **options):
     from optimizer.data.arrays import Arrays
     from optimizer.techniques.conversion import stage
 
-    quantize = Recipe.parse({"quantize": options}).model_dump(mode="json")["quantize"]
+    quantize = Recipe.parse({"quantize": {"mode": "none", **options}}).model_dump(mode="json")[
+        "quantize"
+    ]
     params = {"quantize": quantize, "sparse_encoding": False, "seed": 0}
     inputs = {"model": files}
     if samples is not None:
