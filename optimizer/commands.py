@@ -140,14 +140,20 @@ def _say(text: str) -> None:
 
 
 def _facts_text(facts: dict[str, Any]) -> str:
-    verified = facts["verification"]
+    verified = facts.get("verification")
     lines = [
         f"{facts['file_name']}: {facts['source_format']}, {format_bytes(facts['size_bytes'])}",
         f"{facts['parameters']:,} parameters ({format_bytes(facts['parameter_bytes'])} as float32)",
         *(f"input {item['name']}: {item['shape']} {item['dtype']}" for item in facts["inputs"]),
         *(f"output {item['name']}: {item['shape']} {item['dtype']}" for item in facts["outputs"]),
-        "outputs after conversion equal the upload's within "
-        f"{verified['max_abs_difference']:.1e} ({verified['samples']} random inputs)",
+        *(
+            [
+                "outputs after conversion equal the upload's within "
+                f"{verified['max_abs_difference']:.1e} ({verified['samples']} random inputs)"
+            ]
+            if verified
+            else []
+        ),
         *facts["notes"],
         "",
         f"{'layer':24} {'type':24} {'parameters':>10}  prune cluster QAT",

@@ -25,6 +25,9 @@ def objections(recipe: Recipe, model_facts: Facts) -> list[str]:
         recipe: already valid in itself.
         model_facts: ``facts.json`` of the model; its layers say what can act on them.
     """
+    kind = kind_objection(recipe, model_facts)
+    if kind:
+        return [kind]
     several = several_ends(model_facts)
     found = [several] if several else []
     for part, done, field, noun in _PARTS:
@@ -52,6 +55,28 @@ def objections(recipe: Recipe, model_facts: Facts) -> list[str]:
             "Model page says why for each. Post-training int8 needs no training: switch it off."
         )
     return found
+
+
+def kind_objection(recipe: Recipe, model_facts: Facts) -> str | None:
+    """Why a recipe cannot act on a model of this kind (TFLite, SavedModel), or ``None``."""
+    kind = model_facts.get("kind", "keras")
+    if kind == "tflite" and not recipe.is_baseline:
+        return (
+            "The model is a TFLite file: it is finished, so it can be measured but neither trained "
+            "nor quantized again. Upload the Keras model it came from."
+        )
+    if kind == "saved_model" and recipe.trains:
+        return (
+            "The model is a SavedModel without its Keras layers, so nothing in it can be pruned, "
+            "clustered or trained. Post-training quantization is possible; for the rest upload "
+            "the Keras model as .keras."
+        )
+    if model_facts.get("has_loops") and recipe.quantize.mode in ("int8", "int16x8"):
+        return (
+            f"The SavedModel has a loop, as recurrent layers do, which {recipe.quantize.mode} does "
+            "not cover. Choose float16 or dynamic range, or upload the Keras model as .keras."
+        )
+    return None
 
 
 def cautions(recipe: Recipe, data_facts: Facts) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from optimizer.data.check import check_data, propose_task
 from optimizer.errors import InputError, StageError
+from optimizer.feasible import kind_objection
 from optimizer.recipe import Recipe
 from optimizer.store import Store
 from optimizer.store.records import FINISHED, Dataset, Model, Run, Study, Variant
@@ -98,8 +99,15 @@ def run_recipes(
         The baseline and one variant per recipe, done or failed.
 
     Raises:
+        InputError: a recipe asks for what the study's kind of model does not allow.
         StageError: the run was cancelled before its end.
     """
+    facts = store.get_model(study.model_id).facts
+    assert facts is not None
+    for recipe in recipes:
+        problem = kind_objection(recipe, facts)
+        if problem:
+            raise InputError(problem)
     variants = store.add_variants(study.id, [Recipe(), *recipes])
     ids = [variant.id for variant in variants]
     title = ", ".join(recipe.name for recipe in recipes) or "Baseline"

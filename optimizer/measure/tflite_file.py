@@ -9,11 +9,14 @@ alone. Biases, BatchNormalization constants and the like are parameters, but not
 from __future__ import annotations
 
 import gzip
+import math
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from optimizer.errors import InputError
 from optimizer.measure.flatbuffer import Graph, parse
@@ -40,6 +43,7 @@ class TfliteFile:
         parameter_bytes: bytes of all weights, biases and other constants with real values
             (shapes, axes and other integer arguments are not parameters); a buffer that
             several tensors share counts once.
+        parameters: number of values in them.
         input_dtype, output_dtype: of the first input and output.
         ops: number of operators by the kind of arithmetic: ``float32``, ``int8``, ``int16``,
             ``hybrid`` (quantized weights, float activations) and so on.
@@ -52,6 +56,7 @@ class TfliteFile:
     data: bytes = field(repr=False)
     weights: tuple[Weight, ...]
     parameter_bytes: int
+    parameters: int
     input_dtype: str
     output_dtype: str
     ops: dict[str, int]
@@ -81,10 +86,12 @@ class TfliteFile:
                 f"over as {read_bytes} bytes of weights; it is damaged. Export it again."
             )
         main = graphs[0]
+        constants = _parameter_buffers(graphs)
         return cls(
             data=data,
             weights=tuple(uniquely_named(weights)),
-            parameter_bytes=sum(_parameter_buffers(graphs).values()),
+            parameter_bytes=sum(stored.nbytes for stored, _ in constants.values()),
+            parameters=sum(math.prod(shape) for _, shape in constants.values()),
             input_dtype=_dtype_of(main, main.inputs),
             output_dtype=_dtype_of(main, main.outputs),
             ops=dict(sum((_arithmetic(graph) for graph in graphs), Counter[str]())),
@@ -158,14 +165,16 @@ def describe(tflite: bytes, known_layers: Collection[str] = ()) -> dict[str, Any
     }
 
 
-def _parameter_buffers(graphs: tuple[Graph, ...]) -> dict[int, int]:
-    """Buffer index → bytes, for each buffer that holds parameters some operator reads."""
-    buffers: dict[int, int] = {}
+def _parameter_buffers(
+    graphs: tuple[Graph, ...],
+) -> dict[int, tuple[np.ndarray, tuple[int, ...]]]:
+    """Buffer index → its bytes and shape, for each buffer of parameters some operator reads."""
+    buffers: dict[int, tuple[np.ndarray, tuple[int, ...]]] = {}
     for graph in graphs:
         used = {index for operator in graph.operators for index in operator.inputs if index >= 0}
         for tensor in (graph.tensors[index] for index in used):
             if tensor.stored is not None and has_real_values(tensor):
-                buffers[tensor.buffer] = tensor.stored.nbytes
+                buffers[tensor.buffer] = tensor.stored, tensor.shape
     return buffers
 
 

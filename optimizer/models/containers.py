@@ -38,14 +38,9 @@ def read_keras_archive(data: bytes) -> dict[str, bytes]:
 
 def _check_members(members: list[zipfile.ZipInfo]) -> None:
     names = [member.filename for member in members]
-    if any(name.endswith(("saved_model.pb", "saved_model.pbtxt")) for name in names):
-        raise InputError(
-            "This is a zipped SavedModel, which this version does not read. Load it in Keras and "
-            "save it with model.save('model.keras')."
-        )
     if CONFIG not in names:
         raise InputError(
-            f"This zip archive is not a Keras model: it has no {CONFIG}. It contains "
+            f"This zip archive is no model: it has no {CONFIG} and no saved_model.pb. It contains "
             f"{', '.join(repr(name) for name in names[:5]) or 'nothing'}."
         )
     for member in members:

@@ -26,14 +26,15 @@ def model_facts(
     """Everything that is known about a flat model.
 
     Returns:
-        ``source_format``, ``keras_version``, ``parameters``, ``parameter_bytes`` (float32),
-        ``inputs`` and ``outputs`` (name, shape with ``None`` for the batch, dtype, and the
-        output's activation), ``verification``, ``notes``, and ``layers`` with, for each
+        ``kind``, ``source_format``, ``keras_version``, ``parameters``, ``parameter_bytes``
+        (float32), ``inputs`` and ``outputs`` (name, shape with ``None`` for the batch, dtype, and
+        the output's activation), ``verification``, ``notes``, and ``layers`` with, for each
         technique, ``None`` where it can act or a sentence why not.
     """
     parameters = int(model.count_params())
     quantize_reasons, channel_reason = quantizable(model), channel_reasons(model)
     return {
+        "kind": file.kind,
         "source_format": file.format,
         "keras_version": file.keras_version,
         "parameters": parameters,

@@ -27,9 +27,12 @@ from optimizer.models.containers import (
     read_keras_archive,
     weight_shapes,
 )
+from optimizer.models.saved_model_archive import KERAS_METADATA, is_saved_model, member_names
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
+_TFLITE_MAGIC = b"TFL3"
+Kind = Literal["keras", "saved_model", "tflite"]
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,18 @@ class ModelFile:
 
     Attributes:
         format: for a person, such as ``Keras 3 (.keras)``.
-        keras: which Keras wrote it and has to read it.
+        keras: which Keras wrote it and has to read it; ``None`` for what is not Keras's.
         keras_version: as the file declares it, or ``None`` where it was not read yet.
         size_bytes: of the file.
+        kind: ``keras`` (layers that can be trained), ``saved_model`` (a zipped TensorFlow
+            SavedModel, with Keras layers inside or not) or ``tflite`` (a finished file).
     """
 
     format: str
-    keras: Literal[2, 3]
+    keras: Literal[2, 3] | None
     keras_version: str | None
     size_bytes: int
+    kind: Kind = "keras"
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,12 @@ def identify(data: bytes, file_name: str) -> ModelFile:
             f"The file is {len(data) / 2**20:,.0f} MB; models may be up to "
             f"{limits.UPLOAD_BYTES / 2**20:,.0f} MB."
         )
+    if data[4:8] == _TFLITE_MAGIC:
+        return ModelFile("TFLite file (.tflite)", None, None, len(data), "tflite")
+    if data.startswith(_ZIP_MAGIC) and is_saved_model(data):
+        has_layers = KERAS_METADATA in member_names(data)
+        name = "Keras 2 SavedModel (.zip)" if has_layers else "SavedModel (.zip)"
+        return ModelFile(name, 2 if has_layers else None, None, len(data), "saved_model")
     if data.startswith(_ZIP_MAGIC):
         return _inspect_archive(data).file
     if data.startswith(HDF5_MAGIC):
@@ -83,7 +95,7 @@ def identify(data: bytes, file_name: str) -> ModelFile:
 
 
 def inspect_upload(data: bytes, file_name: str) -> Inspected:
-    """Everything that is checked before a file is loaded.
+    """Everything that is checked before a Keras file (``kind`` is ``keras``) is loaded.
 
     Raises:
         InputError: it cannot be used, in one or two sentences.
@@ -173,14 +185,9 @@ def _not_a_model(data: bytes, file_name: str) -> str:
     name = file_name[:80]
     if not data:
         return f"{name!r} is empty (0 bytes). Upload the model again."
-    if data[4:8] == b"TFL3":
-        return (
-            f"{name!r} is a TFLite file, which is what this workbench makes. Upload the Keras "
-            "model it came from; `python -m optimizer benchmark` measures TFLite files."
-        )
     if data.startswith(b"PK"):
         return f"{name!r} is an empty or damaged zip archive. Save the model again."
     return (
-        f"{name!r} is not a Keras model: it is neither a .keras archive nor an HDF5 file "
-        f"(it begins with {data[:8]!r}). Save the model with model.save('model.keras')."
+        f"{name!r} is not a Keras model (.keras, .h5), a zipped SavedModel or a TFLite file: it "
+        f"begins with {data[:8]!r}. Save the model with model.save('model.keras')."
     )

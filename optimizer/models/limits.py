@@ -17,3 +17,8 @@ CONFIG_DEPTH = 60
 CONFIG_NODES = 500_000
 NUMBER = 2**31
 """Largest whole number in a configuration, in absolute value."""
+
+GRAPH_BYTES = 200 * 2**20
+"""``saved_model.pb``, with the constants in it."""
+GRAPH_NODES = 500_000
+"""Operations in a SavedModel's graph, with those of all its functions."""

@@ -44,7 +44,7 @@ def load(data: bytes, inspected: Inspected) -> Any:
             ) from error
 
 
-def _keras(major: int) -> Any:
+def _keras(major: int | None) -> Any:
     if major == 3:
         import keras
 

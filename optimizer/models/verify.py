@@ -75,23 +75,41 @@ def verify(source: Any, flat: FlatModel, saved: tf_keras.Model, seed: int = 0) -
                 "The model answers random input with NaN or infinite values, so nothing can be "
                 "compared. Check that its weights are sound and save it again."
             )
+    return compared(expected, actual, _intermediates(flat, inputs), "brought to Keras 2")
+
+
+def compared(
+    expected: list[np.ndarray],
+    actual: list[np.ndarray],
+    between: list[tuple[np.ndarray, np.ndarray]],
+    done: str,
+) -> Verification:
+    """How far outputs, and tensors in between, are from what they should be.
+
+    Args:
+        expected: the source's outputs, in order.
+        actual: what was made of it gives.
+        between: (source's value, new value) of tensors inside.
+        done: what was done to the model, for the error's text.
+
+    Raises:
+        InputError: the difference is above :data:`TOLERANCE`.
+    """
     pairs = list(zip(expected, actual, strict=True))
-    between = _intermediates(flat, inputs)
     relative = max(_relative(a, b) for a, b in pairs + between)
-    result = Verification(
+    if not relative < TOLERANCE:
+        raise InputError(
+            f"The model could not be {done} faithfully: on random input its outputs differ by "
+            f"{relative:.2g} (relative), above the tolerance of {TOLERANCE:g}. It is refused "
+            "rather than measured wrongly."
+        )
+    return Verification(
         max(_absolute(a, b) for a, b in pairs),
         relative,
         TOLERANCE,
-        len(inputs[0]),
+        len(expected[0]),
         len(pairs) + len(between),
     )
-    if not relative < TOLERANCE:
-        raise InputError(
-            "The model could not be brought to Keras 2 faithfully: on random input its outputs "
-            f"differ by {relative:.2g} (relative), above the tolerance of {TOLERANCE:g}. It is "
-            "refused rather than measured wrongly."
-        )
-    return result
 
 
 def _absolute(expected: np.ndarray, actual: np.ndarray) -> float:
@@ -119,20 +137,22 @@ def random_inputs(model: tf_keras.Model, source: Any, seed: int) -> list[np.ndar
     samples = next((batch for batch in batches if batch), SAMPLES)
     arrays = []
     for tensor in model.inputs:
-        shape = (samples, *_known_shape(tuple(tensor.shape)[1:]))
+        shape = (samples, *known_shape(tuple(tensor.shape)[1:]))
         limit = limits.get(input_name(tensor))
-        arrays.append(_random_array(random, shape, str(tensor.dtype.name), limit))
+        arrays.append(random_array(random, shape, str(tensor.dtype.name), limit))
     return arrays
 
 
-def _known_shape(shape: tuple[int | None, ...]) -> tuple[int, ...]:
+def known_shape(shape: tuple[int | None, ...]) -> tuple[int, ...]:
+    """A sample's shape with a size for every dimension that may have any."""
     unknown = UNKNOWN_IMAGE_SIZE if len(shape) >= 3 else UNKNOWN_STEPS
     return tuple(size or unknown for size in shape)
 
 
-def _random_array(
+def random_array(
     random: np.random.Generator, shape: tuple[int, ...], dtype: str, limit: int | None
 ) -> np.ndarray:
+    """Random input of a shape and dtype, indices below ``limit`` where there is one."""
     if dtype == "bool":
         return random.integers(0, 2, shape).astype(bool)
     if limit is not None:
@@ -200,7 +220,7 @@ def _intermediates(
 
 
 def _elements(tensor: Any) -> int:
-    return int(np.prod(_known_shape(tuple(tensor.shape)[1:])))
+    return int(np.prod(known_shape(tuple(tensor.shape)[1:])))
 
 
 def _record(flat: FlatModel, inputs: list[np.ndarray]) -> dict[Path, list[np.ndarray]]:

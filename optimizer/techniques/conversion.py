@@ -11,20 +11,16 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tf_keras as keras
 
 from optimizer.data.arrays import load_arrays
 from optimizer.errors import StageError
 from optimizer.measure.audit import audit
 from optimizer.measure.tflite_file import TfliteFile, describe
-from optimizer.models.flat import load_flat
 from optimizer.stage import Files, Progress
-from optimizer.techniques.graph import unwrapped
 from optimizer.techniques.promises import read_promises
-from optimizer.techniques.quantize_aware import restore
+from optimizer.techniques.source import Source, source_of
 from optimizer.techniques.training import make_deterministic
 
-_RECURRENT = (keras.layers.RNN, keras.layers.Bidirectional)
 _INT16X8 = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
 
 
@@ -34,8 +30,9 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     Args:
         params: ``quantize``, ``sparse_encoding`` and ``seed`` as in a recipe.
         inputs: ``model`` with ``model.keras`` (``ranges.npz`` after QAT, ``promises.json``
-            after pruning, clustering and QAT); ``data`` with ``arrays.npz`` where the mode
-            needs a representative dataset.
+            after pruning, clustering and QAT), ``saved_model.zip`` or a finished
+            ``model.tflite``; ``data`` with ``arrays.npz`` where the mode needs a
+            representative dataset.
         progress: told before each step.
 
     Returns:
@@ -49,10 +46,9 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     make_deterministic(params["seed"])
     quantize = params["quantize"]
     progress(0.0, "building the model")
-    if quantize["aware"]:
-        model = restore(inputs["model"])
-    else:
-        model = load_flat(inputs["model"]["model.keras"])
+    if "model.tflite" in inputs["model"]:
+        return _as_it_is(inputs["model"]["model.tflite"], quantize)
+    model = source_of(inputs["model"], aware=quantize["aware"])
     samples = None
     if quantize["mode"] in ("int8", "int16x8") and not quantize["aware"]:
         samples = representative_samples(
@@ -66,7 +62,7 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
         progress(0.9, "leaving out the zeros")
         tflite, more = _sparsely_encoded(model, quantize, tflite)
         notes += more
-    names = _layer_names(model)
+    names = model.layer_names
     found = audit(
         TfliteFile.read(tflite, names),
         read_promises(inputs["model"]),
@@ -82,9 +78,20 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     }
 
 
-def _layer_names(model: Any) -> list[str]:
-    """The names a person knows: a QAT wrapper's layer counts, not the wrapper."""
-    return [unwrapped(layer).name for layer in model.layers]
+def _as_it_is(tflite: bytes, quantize: Mapping[str, Any]) -> Files:
+    """An uploaded TFLite file, which is its study's baseline and nothing else."""
+    if quantize["mode"] != "none":
+        raise StageError(
+            "The model is a TFLite file, which is measured as it is. Upload the Keras model it "
+            "came from to quantize it."
+        )
+    _outputs_on_random(tflite)
+    return {
+        "model.tflite": tflite,
+        "layers.json": json.dumps(describe(tflite)).encode(),
+        "conversion.json": json.dumps({"notes": ["The uploaded file, as it is."]}).encode(),
+        "audit.json": json.dumps({"promises": []}).encode(),
+    }
 
 
 def representative_samples(x_train: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -104,7 +111,7 @@ def representative_samples(x_train: np.ndarray, count: int, seed: int) -> np.nda
 
 
 def _convert(
-    model: Any, quantize: Mapping[str, Any], samples: np.ndarray | None
+    model: Source, quantize: Mapping[str, Any], samples: np.ndarray | None
 ) -> tuple[bytes, list[str]]:
     """The ``.tflite`` and notes; falls back to float operators where int8 has no kernel."""
     try:
@@ -122,7 +129,7 @@ def _convert(
 
 
 def _sparsely_encoded(
-    model: Any, quantize: Mapping[str, Any], dense: bytes
+    model: Source, quantize: Mapping[str, Any], dense: bytes
 ) -> tuple[bytes, list[str]]:
     """The file in TFLite's sparse encoding; the dense one, with the reason, if that is wrong."""
     converter = _converter(model, quantize, None, strict=True)
@@ -144,9 +151,9 @@ def _sparsely_encoded(
 
 
 def _converter(
-    model: Any, quantize: Mapping[str, Any], samples: np.ndarray | None, *, strict: bool
+    model: Source, quantize: Mapping[str, Any], samples: np.ndarray | None, *, strict: bool
 ) -> Any:
-    converter = _source(model)
+    converter = model.converter()
     mode = quantize["mode"]
     if mode == "none":
         return converter
@@ -165,19 +172,6 @@ def _converter(
             converter.inference_input_type = tf.dtypes.as_dtype(quantize["io"])
             converter.inference_output_type = tf.dtypes.as_dtype(quantize["io"])
     return converter
-
-
-def _source(model: Any) -> Any:
-    """A converter for the model; recurrent layers only convert with a fixed batch of one."""
-    if not any(isinstance(layer, _RECURRENT) for layer in model.layers):
-        return tf.lite.TFLiteConverter.from_keras_model(model)
-    signature = [
-        tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype, name=tensor.name)
-        for tensor in model.inputs
-    ]
-    function = tf.function(lambda *tensors: model(list(tensors), training=False))
-    concrete = function.get_concrete_function(*signature)
-    return tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
 
 
 def _feed(samples: np.ndarray) -> Callable[[], Iterator[list[np.ndarray]]]:

@@ -96,13 +96,18 @@ def _choose_model() -> tuple[str, bytes] | None:
         st.caption(samples.MODELS[name].description)
         return samples.MODELS[name].path.name, samples.load_sample_model(name)
     upload = st.file_uploader(
-        "Keras model",
+        "Model file",
         key="model_upload",
-        help="A whole model saved as .keras (Keras 2 or 3) or .h5: Sequential or functional, "
-        "with built-in layers. At most 200 MB. Code in a file is never run.",
+        help="Best is a whole Keras model, saved as .keras (Keras 2 or 3), .h5 or a zipped "
+        "SavedModel folder: Sequential or functional, with built-in layers; every technique can "
+        "act on it. At most 200 MB. Code in a file is never run.",
     )
     if upload is None:
-        st.caption("A `.keras` or `.h5` file with architecture and weights.")
+        st.caption(
+            "A whole Keras model: `.keras`, `.h5`, `.hdf5`, or the folder of a SavedModel as a "
+            "`.zip`. An exported SavedModel without Keras layers can be converted and quantized, "
+            "not trained; a `.tflite` can be measured."
+        )
         return None
     data = upload.getvalue()
     try:
@@ -276,12 +281,15 @@ def _fit(
 def _summary(facts: dict[str, Any], data: dict[str, Any]) -> None:
     columns = st.columns(4)
     columns[0].metric("Parameters", f"{facts['parameters']:,}", border=True)
+    verified = facts.get("verification")
     columns[1].metric(
         "Largest output difference",
-        f"{facts['verification']['max_abs_difference']:.1e}",
+        f"{verified['max_abs_difference']:.1e}" if verified else "–",
         border=True,
-        help="Between the uploaded model and its conversion to TensorFlow's Keras 2, over "
-        f"{facts['verification']['samples']} random inputs.",
+        help=f"Between the uploaded model and what was made of it, over {verified['samples']} "
+        "random inputs."
+        if verified
+        else "The uploaded file is used as it is.",
     )
     columns[2].metric("Training samples", f"{data['train']:,}", border=True)
     columns[3].metric("Test samples", f"{data['test']:,}", border=True)

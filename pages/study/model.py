@@ -9,6 +9,26 @@ from optimizer.format import format_bytes, verification_sentence
 from pages.parts import context
 from pages.parts.text import plain
 
+_KINDS = {
+    "keras": (
+        "A Keras model: it can be pruned, clustered, trained for quantization and quantized "
+        "after training, each where the table below says so.",
+        False,
+    ),
+    "saved_model": (
+        "A SavedModel without Keras layers: it can be converted and quantized after training. "
+        "Nothing in it can be pruned, clustered or trained, since its layers are not in the file; "
+        "upload the model as .keras for that.",
+        True,
+    ),
+    "tflite": (
+        "A TFLite file: it is measured as it is, as the baseline of this study. It is finished, so "
+        "nothing can be pruned, clustered, trained or quantized again; upload the Keras model it "
+        "came from for that.",
+        True,
+    ),
+}
+"""Kind of model → what is possible with it and why not more, and whether that is a limit."""
 _TECHNIQUES = {"prune": "Prune", "cluster": "Cluster", "quantize_aware": "QAT"}
 
 
@@ -22,6 +42,7 @@ def draw() -> None:
         st.info("The model has not been read yet. Open “New study” to read it.")
         return
     st.markdown(f"**{plain(model.file_name)}** · {facts.get('source_format', 'Keras')}")
+    _possible(facts)
     columns = st.columns(4)
     columns[0].metric("Parameters", f"{facts['parameters']:,}", border=True)
     columns[1].metric("Parameters as float32", format_bytes(4 * facts["parameters"]), border=True)
@@ -31,6 +52,16 @@ def draw() -> None:
     _verification(facts)
     st.subheader("Layers, and what can act on them")
     _layer_table(facts["layers"])
+
+
+def _possible(facts: dict[str, Any]) -> None:
+    """What kind of model it is, and what can be done with it."""
+    text, is_limited = _KINDS.get(facts.get("kind", "keras"), _KINDS["keras"])
+    if facts.get("has_loops"):
+        text += " It has a loop, as recurrent layers do: int8 and int16×8 do not cover it."
+    (st.warning if is_limited else st.info)(
+        text, icon=":material/lock:" if is_limited else ":material/build:"
+    )
 
 
 def _ends(facts: dict[str, Any]) -> None:
@@ -50,9 +81,13 @@ def _ends(facts: dict[str, Any]) -> None:
 def _verification(facts: dict[str, Any]) -> None:
     found = facts.get("verification")
     if found:
+        done = (
+            "Converted to float32 TFLite to see that it can be. "
+            if facts.get("kind") == "saved_model"
+            else "Brought to TensorFlow's Keras 2, as the optimization toolkit needs. "
+        )
         st.success(
-            "Brought to TensorFlow's Keras 2, as the optimization toolkit needs. "
-            + verification_sentence(found),
+            done + verification_sentence(found),
             icon=":material/verified:",
         )
     for note in facts.get("notes", []):
@@ -98,10 +133,11 @@ def _layer_table(layers: list[dict[str, Any]]) -> None:
     weighted = [layer for layer in layers if layer["parameters"]]
     prunable = sum(layer["parameters"] for layer in layers if layer["techniques"]["prune"] is None)
     total = sum(layer["parameters"] for layer in weighted) or 1
-    st.caption(
-        f"{100 * prunable / total:.1f} % of the parameters are in layers that can be pruned. "
-        "Post-training quantization acts on every layer."
-    )
+    if prunable:
+        st.caption(
+            f"{100 * prunable / total:.1f} % of the parameters are in layers that can be pruned. "
+            "Post-training quantization acts on every layer."
+        )
 
 
 draw()

@@ -46,7 +46,6 @@ def test_samples_are_accepted(name):
     [
         (b"", "empty (0 bytes)"),
         (b"hello, this is text", "not a Keras model"),
-        (b"\x1c\x00\x00\x00TFL3" + bytes(40), "TFLite file"),
         (b"PK\x05\x06" + bytes(18), "empty or damaged zip"),
         (b"\x89HDF\r\n\x1a\n" + bytes(200), "damaged or cut short"),
         (b"\x80\x04\x95pickled", "not a Keras model"),
