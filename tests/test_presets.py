@@ -9,7 +9,9 @@ def test_every_preset_has_a_reason_and_is_explained(name):
     preset = PRESETS[name]
     assert len(preset.reason) > 30
     steps = " ".join(explain(preset.recipe))
-    assert ("Prune" in steps) == (preset.recipe.prune is not None)
+    removes = preset.recipe.prune is not None and preset.recipe.prune.structure.kind == "channels"
+    assert ("Remove filters and units" in steps) == removes
+    assert ("Prune" in steps) == (preset.recipe.prune is not None and not removes)
     assert ("quantization-aware" in steps) == preset.recipe.quantize.aware
     assert "Measure" in steps
 

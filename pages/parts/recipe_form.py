@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
-from optimizer.charts.style import CONFIG
-from optimizer.charts.weights import schedule_figure
 from optimizer.recipe import Recipe
+from pages.parts.layers_form import layers_form, load_layers
+from pages.parts.prune_form import KEEP, load_prune, prune_form
 
-_SCHEDULES = {"none": "None", "constant": "Constant", "polynomial": "Polynomial"}
 _MODES = {
     "none": "None (float32)",
     "float16": "float16",
@@ -33,53 +33,50 @@ _INITIALIZATIONS = {
     "density": "Density-based",
     "random": "Random",
 }
-_KEEP: Any = "session"
+_GRANULARITIES = {"per_channel": "Per channel", "per_tensor": "Per tensor"}
 
 
 def load_recipe(recipe: Recipe) -> None:
     """Set the widgets to a recipe; call before they are drawn."""
     state = st.session_state
-    schedule = recipe.prune.schedule if recipe.prune else None
-    state["opt_schedule"] = schedule.kind if schedule else "none"
-    if schedule is not None:
-        state["opt_final"] = round(100 * schedule.final)
-        if schedule.kind == "polynomial":
-            state["opt_initial"] = round(100 * schedule.initial_sparsity)
-            state["opt_power"] = float(schedule.power)
-            state["opt_window"] = (round(100 * schedule.begin), round(100 * schedule.end))
-        elif schedule.kind == "constant":
-            state["opt_begin"] = round(100 * schedule.begin)
+    load_prune(recipe.prune)
     state["opt_clustered"] = recipe.cluster is not None
     if recipe.cluster:
         state["opt_clusters"] = recipe.cluster.number_of_clusters
         state["opt_init"] = recipe.cluster.cluster_centroids_init
+        state["opt_per_channel"] = recipe.cluster.per_channel
     state["opt_mode"] = recipe.quantize.mode
     state["opt_aware"] = recipe.quantize.aware
     state["opt_io"] = recipe.quantize.io
+    state["opt_granularity"] = recipe.quantize.granularity
+    state["opt_sparse"] = recipe.sparse_encoding
     state["opt_samples"] = recipe.quantize.calibration_samples
     state["opt_epochs"] = recipe.fine_tune.epochs
     state["opt_batch"] = recipe.fine_tune.batch_size
     state["opt_rate"] = recipe.fine_tune.learning_rate
     state["opt_seed"] = recipe.seed
-    state["opt_layers"] = {
-        name: override.model_dump(mode="json") for name, override in recipe.layers.items()
-    }
+    load_layers({n: o.model_dump(mode="json") for n, o in recipe.layers.items()})
 
 
-def recipe_form() -> dict[str, Any]:
-    """Draw the widgets; returns the recipe they say, as plain data, not validated yet."""
+def recipe_form(model_facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw the widgets; returns the recipe they say, as plain data, not validated yet.
+
+    Args:
+        model_facts: the model's layers, which can have settings of their own.
+    """
     if "opt_mode" not in st.session_state:
         load_recipe(Recipe.parse({"quantize": {"mode": "int8"}}))
     recipe: dict[str, Any] = {}
     with st.container(border=True):
         st.markdown("#### :material/content_cut: Prune")
-        recipe["prune"] = _prune()
+        recipe["prune"] = prune_form()
     with st.container(border=True):
         st.markdown("#### :material/bubble_chart: Cluster")
         recipe["cluster"] = _cluster()
     with st.container(border=True):
         st.markdown("#### :material/grid_4x4: Quantize")
         recipe["quantize"] = _quantize()
+        recipe["sparse_encoding"] = _sparse_encoding(recipe)
     trains = recipe["prune"] or recipe["cluster"] or recipe["quantize"].get("aware")
     with st.container(border=True):
         st.markdown("#### :material/school: Fine-tune")
@@ -90,120 +87,20 @@ def recipe_form() -> dict[str, Any]:
                 0,
                 2**31 - 1,
                 key="opt_seed",
-                persist_state=_KEEP,
+                persist_state=KEEP,
                 help="Decides shuffling, centroid initialization and the calibration samples. The "
                 "same recipe and seed give the same file on the same machine.",
             )
         )
-    recipe["layers"] = _overrides(recipe)
+    recipe["layers"] = layers_form(recipe, model_facts)
     return recipe
-
-
-def _prune() -> dict[str, Any] | None:
-    kind = st.segmented_control(
-        "Sparsity schedule",
-        list(_SCHEDULES),
-        format_func=_SCHEDULES.__getitem__,
-        required=True,
-        key="opt_schedule",
-        persist_state=_KEEP,
-        help="Magnitude pruning sets the smallest weights to zero while the model is fine-tuned. "
-        "Constant: all at once. Polynomial: little by little, which costs less accuracy. "
-        "A pruned file is smaller once it is compressed.",
-    )
-    if kind == "none":
-        st.caption("No weights are removed.")
-        return None
-    st.session_state.setdefault("opt_final", 80)
-    final = st.slider(
-        "Final sparsity (%)",
-        5,
-        98,
-        key="opt_final",
-        persist_state=_KEEP,
-        help="Share of the weights that become zero. 50 to 80 % is usual; more costs accuracy.",
-    )
-    if kind == "constant":
-        st.session_state.setdefault("opt_begin", 0)
-        begin = st.slider(
-            "Begin (% of fine-tuning)",
-            0,
-            95,
-            step=5,
-            key="opt_begin",
-            persist_state=_KEEP,
-            help="When the weights are removed. Earlier leaves more steps to recover.",
-        )
-        schedule = {"kind": "constant", "target_sparsity": final / 100, "begin": begin / 100}
-    else:
-        schedule = _polynomial(final)
-    _curve(schedule)
-    return {"schedule": schedule}
-
-
-def _polynomial(final: int) -> dict[str, Any]:
-    st.session_state.setdefault("opt_initial", 0)
-    st.session_state.setdefault("opt_window", (0, 75))
-    st.session_state.setdefault("opt_power", 3.0)
-    left, right = st.columns(2)
-    initial = left.slider(
-        "Initial sparsity (%)",
-        0,
-        95,
-        step=5,
-        key="opt_initial",
-        persist_state=_KEEP,
-        help="Where the schedule starts. 0 is gentle; 50 leaves more time at high sparsity.",
-    )
-    power = right.slider(
-        "Power",
-        1.0,
-        5.0,
-        step=0.5,
-        key="opt_power",
-        persist_state=_KEEP,
-        help="1 rises in a line; 3, the usual choice, removes much early and little late.",
-    )
-    window: Any = st.slider(
-        "Begin and end (% of fine-tuning)",
-        0,
-        100,
-        step=5,
-        key="opt_window",
-        persist_state=_KEEP,
-        help="Between these the sparsity rises; the rest of the training lets the model recover.",
-    )
-    begin, end = window
-    return {
-        "kind": "polynomial",
-        "initial_sparsity": initial / 100,
-        "final_sparsity": final / 100,
-        "power": power,
-        "begin": begin / 100,
-        "end": end / 100,
-    }
-
-
-def _curve(schedule: dict[str, Any]) -> None:
-    try:
-        recipe = Recipe.parse({"prune": {"schedule": schedule}})
-    except ValueError:
-        st.caption("The curve appears when begin is below end, and initial below final.")
-        return
-    assert recipe.prune is not None
-    st.plotly_chart(
-        schedule_figure(recipe.prune.schedule, st.session_state.get("opt_epochs", 3)),
-        config={**CONFIG, "displayModeBar": False},
-        key="schedule_curve",
-        alt="Sparsity over the course of fine-tuning",
-    )
 
 
 def _cluster() -> dict[str, Any] | None:
     if not st.toggle(
         "Cluster the weights",
         key="opt_clustered",
-        persist_state=_KEEP,
+        persist_state=KEEP,
         help="Weights of a layer share a few values (centroids), so the file compresses well. It "
         "does not make the model faster. After pruning, zeros are preserved.",
     ):
@@ -216,7 +113,7 @@ def _cluster() -> dict[str, Any] | None:
         2,
         1024,
         key="opt_clusters",
-        persist_state=_KEEP,
+        persist_state=KEEP,
         help="Distinct values per layer. 16 to 64 is usual; fewer compress better and cost "
         "accuracy. After pruning at least 3.",
     )
@@ -225,11 +122,22 @@ def _cluster() -> dict[str, Any] | None:
         list(_INITIALIZATIONS),
         format_func=_INITIALIZATIONS.__getitem__,
         key="opt_init",
-        persist_state=_KEEP,
+        persist_state=KEEP,
         help="Where the centroids start. k-means++ is a sound default; linear keeps extreme "
         "weights well; density-based follows where most weights are.",
     )
-    return {"number_of_clusters": int(count), "cluster_centroids_init": init}
+    per_channel = st.toggle(
+        "Centroids of each output channel",
+        key="opt_per_channel",
+        persist_state=KEEP,
+        help="Each output channel of a convolution gets centroids of its own: more exact for the "
+        "same count, and a better fit for int8, which scales each channel by itself.",
+    )
+    return {
+        "number_of_clusters": int(count),
+        "cluster_centroids_init": init,
+        "per_channel": per_channel,
+    }
 
 
 def _quantize() -> dict[str, Any]:
@@ -239,7 +147,7 @@ def _quantize() -> dict[str, Any]:
         format_func=_MODES.__getitem__,
         required=True,
         key="opt_mode",
-        persist_state=_KEEP,
+        persist_state=KEEP,
         help="How numbers are stored and computed in the file. Seconds, except with "
         "quantization-aware training.",
     )
@@ -248,7 +156,7 @@ def _quantize() -> dict[str, Any]:
     aware = st.toggle(
         "Quantization-aware training",
         key="opt_aware",
-        persist_state=_KEEP,
+        persist_state=KEEP,
         help="Fine-tunes the model while imitating int8, which usually wins accuracy back. Keeps "
         "zeros and clusters from the steps before it. Needs int8.",
     )
@@ -259,8 +167,17 @@ def _quantize() -> dict[str, Any]:
             "Inputs and outputs",
             ["float32", "int8", "uint8"],
             key="opt_io",
-            persist_state=_KEEP,
+            persist_state=KEEP,
             help="float32 drops into existing code. Microcontrollers want int8.",
+        )
+        quantize["granularity"] = st.selectbox(
+            "Scales",
+            list(_GRANULARITIES),
+            format_func=_GRANULARITIES.__getitem__,
+            key="opt_granularity",
+            persist_state=KEEP,
+            help="Per channel is more exact. Per tensor is for runtimes and chips that know only "
+            "one scale per tensor.",
         )
     if mode in ("int8", "int16x8") and not aware:
         quantize["calibration_samples"] = int(
@@ -269,12 +186,27 @@ def _quantize() -> dict[str, Any]:
                 1,
                 10_000,
                 key="opt_samples",
-                persist_state=_KEEP,
+                persist_state=KEEP,
                 help="Training samples, drawn at random, that show the converter each tensor's "
                 "range. 100 to 500 is usual.",
             )
         )
     return quantize
+
+
+def _sparse_encoding(recipe: dict[str, Any]) -> bool:
+    """Offered where the recipe leaves zeros and the runtime can execute it."""
+    prune = recipe["prune"]
+    zeros = prune is not None and prune["structure"]["kind"] != "channels"
+    if not zeros or recipe["quantize"]["mode"] not in ("none", "float16"):
+        return False
+    return st.toggle(
+        "TFLite sparse encoding",
+        key="opt_sparse",
+        persist_state=KEEP,
+        help="Stores pruned weights without their zeros, so that the file itself is smaller, not "
+        "only its compressed form. Whether it is slower is measured. Float weights only.",
+    )
 
 
 def _fine_tune(trains: bool) -> dict[str, Any]:
@@ -291,7 +223,7 @@ def _fine_tune(trains: bool) -> dict[str, Any]:
                 1,
                 1000,
                 key="opt_epochs",
-                persist_state=_KEEP,
+                persist_state=KEEP,
                 help="Passes over the training data in each of pruning, clustering and QAT. More "
                 "wins accuracy back and takes longer in proportion.",
             )
@@ -302,7 +234,7 @@ def _fine_tune(trains: bool) -> dict[str, Any]:
                 1,
                 65_536,
                 key="opt_batch",
-                persist_state=_KEEP,
+                persist_state=KEEP,
                 help="Samples per step. 32 to 256 is usual; smaller means more steps.",
             )
         ),
@@ -314,28 +246,8 @@ def _fine_tune(trains: bool) -> dict[str, Any]:
                 step=1e-4,
                 format="%.5f",
                 key="opt_rate",
-                persist_state=_KEEP,
+                persist_state=KEEP,
                 help="Step size of Adam. 0.0001 to 0.001 is usual for fine-tuning.",
             )
         ),
     }
-
-
-def _overrides(recipe: dict[str, Any]) -> dict[str, Any]:
-    """Per-layer overrides that came with a recipe file; those that no longer apply are dropped."""
-    kept: dict[str, Any] = {}
-    for name, override in st.session_state.get("opt_layers", {}).items():
-        values = {
-            field: value
-            for field, value in override.items()
-            if value is not None
-            and recipe["prune" if field == "final_sparsity" else "cluster"] is not None
-        }
-        if values:
-            kept[name] = values
-    if kept:
-        st.caption(f"Per-layer overrides from the recipe file apply to: {', '.join(kept)}.")
-        if st.button("Drop the overrides", key="opt_drop_layers"):
-            st.session_state["opt_layers"] = {}
-            st.rerun()
-    return kept

@@ -1,5 +1,8 @@
 """Choose a recipe with widgets, see what will happen, run it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
 from optimizer.errors import InputError
@@ -23,12 +26,16 @@ def draw() -> None:
     with form:
         _copy()
         presets = st.container()
-        values = recipe_form()
+        values = recipe_form(_facts(study))
         with presets:
             _start_from(values)
     with side:
         _run(study, values)
         _active(study)
+
+
+def _facts(study: Study) -> Mapping[str, Any]:
+    return context.store().get_model(study.model_id).facts or {"layers": []}
 
 
 def _copy() -> None:
