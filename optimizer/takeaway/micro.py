@@ -66,7 +66,7 @@ def micro_needs(tflite: bytes) -> MicroNeeds:
 
 
 def _arithmetic_warnings(graphs: Sequence[Graph]) -> Iterator[str]:
-    if any(tensor.sparse for graph in graphs for tensor in graph.tensors):
+    if any(tensor.encoding for graph in graphs for tensor in graph.tensors):
         yield "Its weights are in the sparse encoding, which no microcontroller kernel reads."
     hybrid = sorted({kind for graph in graphs for kind in _hybrid(graph)})
     if hybrid:

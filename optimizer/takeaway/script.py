@@ -26,7 +26,12 @@ _PLACES: dict[str, str] = {
     **dict.fromkeys(("cluster", "cluster_everywhere", "restore_zeros"), f"{_STEPS}.clustering"),
     **dict.fromkeys(("in_clustering_wrappers", "in_preserving_wrappers"), f"{_STEPS}.clustering"),
     **dict.fromkeys(
-        ("train_quantized", "fixed_batch_converter", "representative_dataset"),
+        (
+            "train_quantized",
+            "fixed_batch_converter",
+            "representative_dataset",
+            "without_zeros",
+        ),
         f"{_STEPS}.quantizing",
     ),
     **dict.fromkeys(("sizes", "predict"), f"{_STEPS}.measuring"),

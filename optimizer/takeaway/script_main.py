@@ -35,12 +35,9 @@ def converter_function(recipe: Recipe, facts: Facts) -> str:
     quantize, calibrates = recipe.quantize, calibrated(recipe)
     recurrent = any(layer["type"] in _RECURRENT for layer in facts["layers"])
     source = "fixed_batch_converter" if recurrent else "tf.lite.TFLiteConverter.from_keras_model"
-    optimizations = ["DEFAULT"] * (quantize.mode != "none")
-    optimizations += ["EXPERIMENTAL_SPARSITY"] * recipe.sparse_encoding
     lines = [f"converter = {source}(model)"]
-    if optimizations:
-        chosen = ", ".join(f"tf.lite.Optimize.{name}" for name in optimizations)
-        lines.append(f"converter.optimizations = [{chosen}]")
+    if quantize.mode != "none":
+        lines.append("converter.optimizations = [tf.lite.Optimize.DEFAULT]")
     if quantize.mode == "float16":
         lines.append("converter.target_spec.supported_types = [tf.float16]")
     if calibrates:
@@ -49,10 +46,7 @@ def converter_function(recipe: Recipe, facts: Facts) -> str:
             "converter.representative_dataset = representative_dataset(data.x_train)",
         ]
     if quantize.granularity == "per_tensor":
-        lines += [
-            "converter._experimental_disable_per_channel = True",
-            "converter._experimental_disable_per_channel_quantization_for_dense_layers = True",
-        ]
+        lines.append("converter._experimental_disable_per_channel = True")
     if quantize.io != "float32":
         lines += [
             f"converter.inference_input_type = tf.{quantize.io}",
@@ -140,6 +134,11 @@ def _prune(prune: Prune, wrappers_fit: bool) -> str:
 
 
 def _conversion(recipe: Recipe) -> list[str]:
+    if recipe.sparse_encoding:
+        return [
+            "dense = make_converter(model).convert()",
+            "tflite = without_zeros(make_converter(model), dense)",
+        ]
     if not calibrated(recipe):
         return ["tflite = make_converter(model).convert()"]
     return [

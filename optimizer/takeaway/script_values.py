@@ -161,7 +161,15 @@ def _preserving(recipe: Recipe) -> dict[str, Constant]:
             for name, count in _cluster_overrides(recipe).items()
         },
     }
-    return {"PRESERVE": Constant(_source(params), "what quantization-aware training keeps")}
+    skipped = [name for name, override in recipe.layers.items() if override.quantize is False]
+    return {
+        "PRESERVE": Constant(_source(params), "what quantization-aware training keeps"),
+        "FLOAT_LAYERS": Constant(_source(skipped), "what quantization-aware training leaves out"),
+        "PER_CHANNEL": Constant(
+            str(recipe.quantize.granularity == "per_channel"),
+            "whether each output channel of a convolution has a scale of its own",
+        ),
+    }
 
 
 def _cluster_overrides(recipe: Recipe) -> dict[str, int]:

@@ -4,6 +4,8 @@ import importlib
 import io
 import json
 import zipfile
+from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,7 @@ arrays, data = models.arrays, models.data
 plain_model, plain_files = models.plain_model, models.plain_files
 norm_model, norm_files = models.norm_model, models.norm_files
 
+ROOT = Path(__file__).parents[2]
 TUNE = {"epochs": 2, "batch_size": 64, "learning_rate": 0.002}
 _MADE = ("import_model", "prepare_data")
 
@@ -78,6 +81,15 @@ def make(recipe, model, data):
         results[stage.key] = run(stage.params, inputs, ignore_progress)
     metrics = json.loads(results[variant.evaluate.key]["metrics.json"])
     return results[variant.convert.key]["model.tflite"], metrics["value"]
+
+
+@cache
+def sample_file(name):
+    """A ``.tflite`` of the bundled sample study, by its variant's name."""
+    with zipfile.ZipFile(ROOT / "sample_models" / "digits_cnn.study.zip") as archive:
+        variants = json.loads(archive.read("study.json"))["variants"]
+        key = next(item["stages"]["convert"] for item in variants if item["name"] == name)
+        return archive.read(f"artifacts/{key}/model.tflite")
 
 
 @pytest.fixture(scope="session")

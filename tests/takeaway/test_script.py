@@ -29,6 +29,12 @@ PLAIN = {
     "qat": {"quantize": AWARE},
     "pcqat": {"prune": {}, "cluster": EIGHT, "quantize": AWARE},
     "global_gradient": {"prune": {"criterion": "gradient", "scope": "global"}},
+    "selective": {
+        "cluster": EIGHT,
+        "quantize": {**AWARE, "granularity": "per_tensor", "io": "uint8"},
+        "layers": {"dense_b": {"quantize": False}},
+    },
+    "sparse": {"prune": {"structure": {"kind": "n_m"}}, "sparse_encoding": True},
     "blocks": {
         "prune": {"structure": {"kind": "block"}},
         "cluster": {**EIGHT, "per_channel": True},

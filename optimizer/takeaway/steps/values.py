@@ -16,5 +16,7 @@ CLUSTERS: dict[str, int] = {}
 CENTROIDS: Any = None
 CLUSTERING: dict[str, Any] = {}
 PRESERVE: dict[str, Any] = {}
+FLOAT_LAYERS: list[str] = []
+PER_CHANNEL = True
 CALIBRATION_SAMPLES = 200
 THRESHOLD = 0.5
