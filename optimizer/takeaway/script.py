@@ -52,7 +52,8 @@ _LIBRARIES = {
     "Any": "from typing import Any",
     "Path": "from pathlib import Path",
 }
-_PACKAGES = ("tensorflow", "tf-keras", "tensorflow-model-optimization", "numpy")
+_PACKAGES = ("tensorflow", "tf-keras", "tensorflow-model-optimization", "numpy", "setuptools")
+"""The last one has the ``distutils`` that the toolkit imports and Python 3.12 lacks."""
 
 
 def requirements() -> str:
