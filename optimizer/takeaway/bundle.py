@@ -16,6 +16,7 @@ from optimizer.recipe import Recipe
 from optimizer.takeaway.c_array import c_array
 from optimizer.takeaway.phone import phone_text
 from optimizer.takeaway.script import plain_script, requirements
+from optimizer.takeaway.script_values import start_file
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 SCRIPT, REQUIREMENTS = "make_variant.py", "requirements.txt"
@@ -33,6 +34,8 @@ class Takeaway:
         model_config: ``config.json`` of the flat model, where it is at hand.
         measured: the variant's measurements.
         tflite: the file.
+        narrowed: the model after its channels were removed, where the recipe does that and it
+            is at hand.
     """
 
     stem: str
@@ -43,6 +46,7 @@ class Takeaway:
     model_config: str | None
     measured: Measured
     tflite: bytes
+    narrowed: bytes | None = None
 
     def script(self) -> str:
         """The plain script; see :func:`optimizer.takeaway.script.plain_script`."""
@@ -73,6 +77,8 @@ def bundle(variant: Takeaway) -> bytes:
     missing = variant.why_no_script()
     if missing is None:
         files |= {SCRIPT: variant.script().encode(), REQUIREMENTS: requirements().encode()}
+    if variant.narrowed is not None:
+        files[start_file(variant.recipe)] = variant.narrowed
     return zipped({"README.txt": _readme(variant, missing).encode(), **files})
 
 
@@ -97,10 +103,12 @@ def _readme(variant: Takeaway, missing: str | None) -> str:
     }
     if missing is None:
         parts |= {
-            SCRIPT: "makes the model again with TensorFlow alone; it reads model.keras and "
-            "data.npz, which are downloads beside this one",
+            SCRIPT: "makes the model again with TensorFlow alone; it reads "
+            f"{start_file(variant.recipe)} and data.npz, which are downloads beside this one",
             REQUIREMENTS: "the versions that the script needs",
         }
+    if variant.narrowed is not None:
+        parts[start_file(variant.recipe)] = "the model after its channels were removed"
     warnings = c_array(variant.tflite, variant.stem, "").warnings
     notes = [*([missing] if missing else []), *(f"Microcontroller: {text}" for text in warnings)]
     sections = [

@@ -13,6 +13,7 @@ from optimizer.plan import import_model, prepare_data
 from optimizer.store import Store
 from optimizer.store.records import Study, Variant
 from optimizer.takeaway.bundle import Takeaway
+from optimizer.takeaway.script_values import removes_channels
 
 MODEL_FILE = "model.keras"
 _THREADS = 2
@@ -42,7 +43,22 @@ def takeaway(store: Store, variant: Variant) -> Takeaway:
         model_config=_config(flat_model(store, study)),
         measured=found,
         tflite=store.artifacts.read(variant.stages["convert"], "model.tflite"),
+        narrowed=_narrowed(store, variant),
     )
+
+
+def start_model(store: Store, study: Study, variant: Variant) -> Path | None:
+    """The model file that a variant's script reads; ``None`` where it is not at hand."""
+    if removes_channels(variant.recipe):
+        return _stored(store, [variant.stages.get("prune")], MODEL_FILE)
+    return flat_model(store, study)
+
+
+def _narrowed(store: Store, variant: Variant) -> bytes | None:
+    key = variant.stages.get("prune")
+    if not removes_channels(variant.recipe) or _stored(store, [key], MODEL_FILE) is None:
+        return None
+    return store.artifacts.read(str(key), MODEL_FILE)
 
 
 def flat_model(store: Store, study: Study) -> Path | None:

@@ -15,7 +15,12 @@ from typing import Any
 from optimizer.recipe import Recipe
 from optimizer.takeaway.inline import Inlined, Place, import_block, inline
 from optimizer.takeaway.script_main import converter_function, main_function
-from optimizer.takeaway.script_values import Constant, constants, refuse_the_impossible
+from optimizer.takeaway.script_values import (
+    Constant,
+    constants,
+    refuse_the_impossible,
+    start_file,
+)
 
 Facts = Mapping[str, Any]
 
@@ -77,7 +82,7 @@ def plain_script(
     Raises:
         InputError: the script would need more than TensorFlow and its toolkit; says why.
     """
-    refuse_the_impossible(recipe, facts, model_config)
+    refuse_the_impossible(facts, model_config)
     values = constants(recipe, facts, threads)
     converter = converter_function(recipe, facts)
     main = main_function(recipe, facts, task, model_config)
@@ -119,10 +124,10 @@ def _names(source: str) -> set[str]:
 def _docstring(recipe: Recipe) -> str:
     name = recipe.name.replace("\\", "/").replace('"', "'")
     paragraphs = (
-        "It reads model.keras (for tf_keras, which is Keras 2) and data.npz from the working "
-        "folder. Install requirements.txt with Python 3.11 or 3.12. On the machine that made the "
-        "variant the file comes out the same byte for byte; another processor may change the "
-        "last digits of training.",
+        f"It reads {start_file(recipe)} (for tf_keras, which is Keras 2) and data.npz from the "
+        "working folder. Install requirements.txt with Python 3.11 or 3.12. On the machine that "
+        "made the variant the file comes out the same byte for byte; another processor may change "
+        "the last digits of training.",
         "Written by Featherweight, Apache-2.0. main() is the recipe; below it are its steps.",
     )
     texts = [textwrap.fill(paragraph, 98) for paragraph in paragraphs]

@@ -8,7 +8,7 @@ from typing import Any
 
 from optimizer.presets import explain
 from optimizer.recipe import Prune, Recipe
-from optimizer.takeaway.script_values import fits_wrappers
+from optimizer.takeaway.script_values import fits_wrappers, removes_channels
 
 Facts = Mapping[str, Any]
 
@@ -67,9 +67,13 @@ def main_function(recipe: Recipe, facts: Facts, task: str, model_config: str | N
         "tf.config.threading.set_inter_op_parallelism_threads(1)",
         "data = load_data(DATA)",
         "model = keras.models.load_model(MODEL, compile=False)",
-        *(_objective(facts, task) if recipe.trains else []),
     ]
-    for step in _training(recipe, facts, model_config):
+    steps = _training(recipe, facts, model_config)
+    lines += _objective(facts, task) if steps else []
+    if removes_channels(recipe):
+        number, words = next(explained)
+        lines += ["", *_comment(number, f"{words} Featherweight has done that: see MODEL.")]
+    for step in steps:
         number, words = next(explained)
         lines += ["", *_comment(number, words), "make_deterministic(SEED)", step]
     number, words = next(explained)
@@ -108,7 +112,7 @@ def _objective(facts: Facts, task: str) -> list[str]:
 def _training(recipe: Recipe, facts: Facts, model_config: str | None) -> list[str]:
     """One statement per stage that trains."""
     steps = []
-    if recipe.prune:
+    if recipe.prune and not removes_channels(recipe):
         steps.append(_prune(recipe.prune, fits_wrappers(facts, "prune", model_config)))
     if recipe.cluster:
         wrappers = "in_preserving_wrappers" if recipe.leaves_zeros else "in_clustering_wrappers"

@@ -27,10 +27,6 @@ _OWN = (
     "The model has operations of Keras 3 that Keras 2 lacks. Featherweight has layers of its own "
     "for them, so that a script without Featherweight cannot load the model."
 )
-_CHANNELS = (
-    "Removing channels changes the model's architecture, which is more than a plain script has "
-    "room for. The recipe repeats it with Featherweight."
-)
 _INITIALIZATIONS = {
     "kmeans++": "KMEANS_PLUS_PLUS",
     "linear": "LINEAR",
@@ -47,29 +43,28 @@ class Constant:
     comment: str
 
 
-def refuse_the_impossible(recipe: Recipe, facts: Facts, model_config: str | None) -> None:
+def refuse_the_impossible(facts: Facts, model_config: str | None) -> None:
     """See :func:`optimizer.takeaway.script.plain_script`.
 
     Raises:
         InputError: why there can be no script.
     """
     own = {layer["type"] for layer in facts["layers"]} & set(_OWN_LAYERS)
-    structure = recipe.prune.structure.kind if recipe.prune else ""
-    reasons = {
-        several_ends(facts) or "": several_ends(facts) is not None,
-        _OWN: bool(own) or "featherweight>" in (model_config or ""),
-        _CHANNELS: structure == "channels",
-    }
-    for reason, holds in reasons.items():
-        if holds:
-            raise InputError(f"There is no plain script for this variant. {reason}")
+    reason = several_ends(facts)
+    if own or "featherweight>" in (model_config or ""):
+        reason = _OWN
+    if reason:
+        raise InputError(f"There is no plain script for this variant. {reason}")
 
 
 def constants(recipe: Recipe, facts: Facts, threads: int) -> dict[str, Constant]:
     """Name → value for everything that a script of this recipe might use."""
     tune, quantize = recipe.fine_tune, recipe.quantize
+    start = "the model before anything was done to it"
+    if removes_channels(recipe):
+        start = "the model after its channels were removed"
     values = {
-        "MODEL": Constant('Path("model.keras")', "the model before anything was done to it"),
+        "MODEL": Constant(f'Path("{start_file(recipe)}")', start),
         "DATA": Constant('Path("data.npz")', "x_train, y_train, x_test, y_test"),
         "RESULT": Constant('Path("model.tflite")', "what the script writes"),
         "THREADS": Constant(str(threads), "another number changes the last digits of training"),
@@ -84,6 +79,16 @@ def constants(recipe: Recipe, facts: Facts, threads: int) -> dict[str, Constant]
     logits = facts["outputs"][0].get("activation") != "sigmoid"
     values["THRESHOLD"] = Constant("0.0" if logits else "0.5", "outputs above it are class 1")
     return values | _pruning(recipe, facts) | _clustering(recipe, facts) | _preserving(recipe)
+
+
+def removes_channels(recipe: Recipe) -> bool:
+    """Whether channels are removed, which takes more code than a plain script has room for."""
+    return recipe.prune is not None and recipe.prune.structure.kind == "channels"
+
+
+def start_file(recipe: Recipe) -> str:
+    """The model file that a script of this recipe reads."""
+    return "narrowed.keras" if removes_channels(recipe) else "model.keras"
 
 
 def fits_wrappers(facts: Facts, technique: str, model_config: str | None) -> bool:

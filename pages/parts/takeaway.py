@@ -10,9 +10,10 @@ from optimizer.errors import FeatherweightError
 from optimizer.export import file_stem
 from optimizer.store.records import Study, Variant
 from optimizer.takeaway.bundle import SCRIPT, zipped
-from optimizer.takeaway.collect import arrays, flat_model, takeaway
+from optimizer.takeaway.collect import arrays, flat_model, start_model, takeaway
 from optimizer.takeaway.micro import micro_needs
 from optimizer.takeaway.phone import BINARY_SOURCE, phone_commands
+from optimizer.takeaway.script_values import start_file
 from pages.parts.context import store
 from pages.parts.text import plain
 
@@ -45,11 +46,10 @@ def _micro_warnings(key: str) -> tuple[str, ...]:
 def _script(study: Study, variant: Variant) -> None:
     st.markdown(
         "Makes this file again with TensorFlow, tf_keras and the Model Optimization Toolkit "
-        "alone: no Featherweight needed. It reads `model.keras` (the model as tf_keras knows it) "
-        "and `data.npz` from its folder."
+        f"alone: no Featherweight needed. It reads `{start_file(variant.recipe)}` (the model as "
+        "tf_keras knows it) and `data.npz` from its folder."
     )
-    model, data = flat_model(store(), study), arrays(store(), study)
-    reason = _no_script(variant.id, model is not None)
+    reason = _no_script(variant.id, flat_model(store(), study) is not None)
     if reason:
         st.info(plain(reason))
         return
@@ -63,8 +63,8 @@ def _script(study: Study, variant: Variant) -> None:
             key="takeaway-script",
             on_click="ignore",
         )
-        _stored("model.keras", model)
-        _stored("data.npz", data)
+        _stored(start_file(variant.recipe), start_model(store(), study, variant))
+        _stored("data.npz", arrays(store(), study))
 
 
 def _stored(name: str, path: Path | None) -> None:

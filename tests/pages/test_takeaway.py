@@ -38,9 +38,21 @@ def test_the_script_is_offered_and_its_inputs_wait_for_a_run(workbench):
 def test_why_there_is_no_script_is_said(workbench):
     store, study = workbench.store, workbench.study
     done = next(v for v in store.list_variants(study.id) if v.name == "prune 50%")
+    model = store.get_model(study.model_id)
+    layers = [*model.facts["layers"], {"name": "op", "type": "TensorOperation", "parameters": 0}]
+    store.set_model_facts(model.id, {**model.facts, "layers": layers}, model.facts_key)
+    app = workbench.open("study/variant", study=study.id, variant=done.id)
+    assert any("Keras 3" in item.value for item in app.info)
+    assert "Script" not in buttons(app)
+
+
+def test_a_script_without_channels_starts_from_the_narrowed_model(workbench):
+    store, study = workbench.store, workbench.study
+    done = next(v for v in store.list_variants(study.id) if v.name == "prune 50%")
     recipe = Recipe.parse({"prune": {"structure": {"kind": "channels"}}})
     made = store.add_variant(study.id, recipe)
-    store.update_variant(made.id, state="done", results=done.results, stages=done.stages)
+    store.artifacts.write("ab" * 32, {"model.keras": b"narrowed"})
+    stages = {**done.stages, "prune": "ab" * 32}
+    store.update_variant(made.id, state="done", results=done.results, stages=stages)
     app = workbench.open("study/variant", study=study.id, variant=made.id)
-    assert any("architecture" in item.value for item in app.info)
-    assert "Script" not in buttons(app)
+    assert not buttons(app)["narrowed.keras"].disabled

@@ -19,7 +19,7 @@ plain_model, plain_files = models.plain_model, models.plain_files
 norm_model, norm_files = models.norm_model, models.norm_files
 
 ROOT = Path(__file__).parents[2]
-TUNE = {"epochs": 2, "batch_size": 64, "learning_rate": 0.002}
+TUNE = {"epochs": 1, "batch_size": 64, "learning_rate": 0.002}
 _MADE = ("import_model", "prepare_data")
 
 
@@ -58,7 +58,7 @@ def facts_of(files):
 
 
 def make(recipe, model, data):
-    """A variant by the stages that the engine runs: its file and its measured accuracy."""
+    """A variant by the stages that the engine runs: its file, its accuracy, its pruned model."""
     plan = StudyPlan(
         import_model("0" * 64, "model.keras"),
         prepare_data("1" * 64, "data.npz", 0.2, 0),
@@ -80,7 +80,8 @@ def make(recipe, model, data):
         run = getattr(importlib.import_module(module), function)
         results[stage.key] = run(stage.params, inputs, ignore_progress)
     metrics = json.loads(results[variant.evaluate.key]["metrics.json"])
-    return results[variant.convert.key]["model.tflite"], metrics["value"]
+    pruned = [results[stage.key] for stage in variant.stages() if stage.name == "prune"]
+    return results[variant.convert.key]["model.tflite"], metrics["value"], pruned
 
 
 @cache

@@ -93,6 +93,7 @@ RECIPES = [
     {"cluster": {"per_channel": True}, "quantize": {"mode": "int16x8"}},
     {"quantize": {"mode": "int8", "granularity": "per_tensor", "io": "uint8"}},
     {"quantize": {"mode": "float16"}},
+    {"prune": {"structure": {"kind": "channels"}}},
 ]
 
 
@@ -116,7 +117,6 @@ def test_a_script_has_only_what_its_recipe_needs():
 @pytest.mark.parametrize(
     ("parts", "facts", "config", "word"),
     [
-        ({"prune": {"structure": {"kind": "channels"}}}, {}, None, "channels"),
         ({}, {}, '{"config": {"layers": [{"activation": "featherweight>keras3_glu"}]}}', "Keras 3"),
         ({}, {"layers": [{"name": "x", "type": "TensorOperation"}]}, None, "Keras 3"),
         ({}, {"inputs": [{"shape": [None, 1]}] * 2}, None, "2 inputs"),

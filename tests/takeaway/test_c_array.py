@@ -63,7 +63,7 @@ def test_the_comment_says_what_goes_in_and_out():
 
 
 def test_quantized_ends_have_their_scale(plain_files, data):
-    tflite, _ = make(recipe(quantize={"mode": "int8", "io": "int8"}), plain_files, data)
+    tflite, *_ = make(recipe(quantize={"mode": "int8", "io": "int8"}), plain_files, data)
     made = c_array(tflite, "model", "int8")
     assert re.search(r"// Input 0: int8, .*, scale 0\.\d+, zero point -128: real =", made.header)
     assert re.search(r"// Output 0: int8, shape 1 x 10, scale 0.00390625, zero", made.header)

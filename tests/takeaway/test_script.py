@@ -35,12 +35,17 @@ PLAIN = {
         "layers": {"dense_b": {"quantize": False}},
     },
     "sparse": {"prune": {"structure": {"kind": "n_m"}}, "sparse_encoding": True},
+    "channels": {
+        "prune": {**HALF, "structure": {"kind": "channels"}},
+        "cluster": EIGHT,
+        "quantize": {"mode": "float16"},
+    },
     "blocks": {
         "prune": {"structure": {"kind": "block"}},
         "cluster": {**EIGHT, "per_channel": True},
     },
 }
-NORMS = {"norms": {"prune": HALF, "cluster": EIGHT, "quantize": AWARE}}
+NORMS = {"norms": {"prune": HALF, "quantize": AWARE}}
 _RUNNER = """
 import contextlib, os, runpy, sys
 for folder in sys.argv[1:]:
@@ -61,6 +66,9 @@ def scripted(tmp_path_factory, plain_files, plain_facts, norm_files, norm_facts,
             folder = home / name
             folder.mkdir()
             (folder / "model.keras").write_bytes(files["model.keras"])
+            if name == "channels":
+                pruned = make(recipe(**parts), files, data)[2][0]
+                (folder / "narrowed.keras").write_bytes(pruned["model.keras"])
             (folder / "data.npz").write_bytes(data["arrays.npz"])
             text = plain_script(recipe(**parts), facts, "multiclass", threads, model_config(files))
             (folder / "script.py").write_text(text)
@@ -82,7 +90,7 @@ def scripted(tmp_path_factory, plain_files, plain_facts, norm_files, norm_facts,
 @pytest.mark.parametrize("name", [*PLAIN, *NORMS])
 def test_the_script_makes_the_same_file(name, scripted, request, data):
     files = request.getfixturevalue("norm_files" if name in NORMS else "plain_files")
-    expected, accuracy = make(recipe(**{**PLAIN, **NORMS}[name]), files, data)
+    expected, accuracy, _ = make(recipe(**{**PLAIN, **NORMS}[name]), files, data)
     made = (scripted / name / "model.tflite").read_bytes()
     output = (scripted / name / "output.txt").read_text()
     reported = float(re.search(r"accuracy: ([0-9.]+)", output)[1])
