@@ -60,7 +60,7 @@ def cluster(model: Any, objective: Objective, in_wrappers: Callable[..., Any]) -
     }
     wrapped = in_wrappers(clone(model), counts)
     train(wrapped, objective)
-    return tfmot.clustering.keras.strip_clustering(wrapped)
+    return clone(tfmot.clustering.keras.strip_clustering(wrapped))
 
 
 def restore_zeros(pruned: Any, clustered: Any) -> Any:
@@ -88,4 +88,4 @@ def cluster_everywhere(model: Any, objective: Objective, in_wrappers: Callable[.
     clustered = tfmot.clustering.keras.strip_clustering(student) if fitting else student
     if CLUSTERING["preserve_sparsity"]:
         _restore_zeros(model, clustered, list(fitting))
-    return clustered
+    return clone(clustered)

@@ -49,7 +49,7 @@ def prune(model: Any, objective: Objective) -> Any:
     """Set the smallest weights of each layer to zero while fine-tuning."""
     wrapped = in_pruning_wrappers(clone(model), timetables(objective))
     train(wrapped, objective, [tfmot.sparsity.keras.UpdatePruningStep()])
-    return tfmot.sparsity.keras.strip_pruning(wrapped)
+    return clone(tfmot.sparsity.keras.strip_pruning(wrapped))  # stripped layers keep old calls
 
 
 def prune_by_masks(
@@ -79,7 +79,7 @@ def prune_by_masks(
     )
     updates = [tfmot.sparsity.keras.UpdatePruningStep()] if wrapped else []
     train(held(student, masks.projections()), objective, [*updates, MaskUpdates(masks)])
-    return tfmot.sparsity.keras.strip_pruning(student) if wrapped else student
+    return clone(tfmot.sparsity.keras.strip_pruning(student) if wrapped else student)
 
 
 def prune_by_both(model: Any, objective: Objective, criterion: Callable[..., Any]) -> Any:
