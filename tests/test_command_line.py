@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 VARIANT_KEYS = {
     "name", "recipe", "file", "state", "error", "size_bytes", "gzip_bytes", "parameter_bytes",
     "accuracy", "metrics", "agreement", "accuracy_n", "latency_ms", "peak_memory_bytes",
-    "sparsity", "max_distinct_weights", "layers", "seconds", "cached",
+    "sparsity", "max_distinct_weights", "macs", "promises", "layers", "seconds", "cached",
 }  # fmt: skip
 
 

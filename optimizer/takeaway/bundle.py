@@ -115,14 +115,10 @@ def _readme(variant: Takeaway, missing: str | None) -> str:
         variant.recipe.name,
         "Files\n" + "\n".join(_entry(name, text) for name, text in parts.items()),
         "Measured\n" + "\n".join(_entry(name, text) for name, text in figures(variant.measured)),
-        *(
-            ["Notes\n" + "\n".join(textwrap.fill(f"- {note}", 98) for note in notes)]
-            if notes
-            else []
-        ),
-        "Made with Featherweight.",
     ]
-    return "\n\n".join(sections) + "\n"
+    if notes:
+        sections.append("Notes\n" + "\n".join(_filled(note) for note in notes))
+    return "\n\n".join((*sections, "Made with Featherweight.")) + "\n"
 
 
 def _entry(name: str, text: str) -> str:
