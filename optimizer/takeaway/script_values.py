@@ -23,6 +23,7 @@ _WRAPPABLE = frozenset(
 _MASKING = frozenset("Embedding Masking LSTM GRU SimpleRNN RNN Bidirectional".split())
 _LONGEST = 88
 _OWN_LAYERS = ("TensorOperation", "RMSNormalization")
+_NO_KERAS = "The model was not brought as a Keras model, which is what a script starts from."
 _OWN = (
     "The model has operations of Keras 3 that Keras 2 lacks. Featherweight has layers of its own "
     "for them, so that a script without Featherweight cannot load the model."
@@ -51,7 +52,9 @@ def refuse_the_impossible(facts: Facts, model_config: str | None) -> None:
     """
     own = {layer["type"] for layer in facts["layers"]} & set(_OWN_LAYERS)
     reason = several_ends(facts)
-    if own or "featherweight>" in (model_config or ""):
+    if facts.get("kind", "keras") != "keras":
+        reason = _NO_KERAS
+    elif own or "featherweight>" in (model_config or ""):
         reason = _OWN
     if reason:
         raise InputError(f"There is no plain script for this variant. {reason}")

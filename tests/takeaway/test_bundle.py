@@ -119,6 +119,7 @@ def test_a_script_has_only_what_its_recipe_needs():
     [
         ({}, {}, '{"config": {"layers": [{"activation": "featherweight>keras3_glu"}]}}', "Keras 3"),
         ({}, {"layers": [{"name": "x", "type": "TensorOperation"}]}, None, "Keras 3"),
+        ({}, {"kind": "tflite"}, None, "Keras model"),
         ({}, {"inputs": [{"shape": [None, 1]}] * 2}, None, "2 inputs"),
     ],
 )
