@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from optimizer.recipe import Recipe
 from optimizer.session import bring, open_study, run_recipes
 from optimizer.store import Store
 from optimizer.store.records import Study, Variant
+from optimizer.takeaway.bundle import bundle
+from optimizer.takeaway.collect import arrays, flat_model, takeaway
 
 
 def inspect(model: str, *, as_json: bool) -> int:
@@ -61,7 +64,9 @@ def benchmark(files: list[Path], *, as_json: bool) -> int:
 
 
 def write_results(store: Store, study: Study, variants: list[Variant], out: Path) -> dict[str, Any]:
-    """Write ``results.json``, ``results.csv``, and a ``.tflite`` and recipe per variant.
+    """Write ``results.json``, ``results.csv``, and a ``.tflite``, recipe and zip per variant.
+
+    ``model.keras`` and ``data.npz`` are what the plain scripts in the zips read.
 
     Returns:
         The content of ``results.json``.
@@ -85,6 +90,13 @@ def write_results(store: Store, study: Study, variants: list[Variant], out: Path
         if variant.state == "done":
             tflite = store.artifacts.read(variant.stages["convert"], "model.tflite")
             (out / f"{stem}.tflite").write_bytes(tflite)
+            (out / f"{stem}.zip").write_bytes(bundle(takeaway(store, variant)))
+    for name, path in (
+        ("model.keras", flat_model(store, study)),
+        ("data.npz", arrays(store, study)),
+    ):
+        if path is not None:
+            shutil.copyfile(path, out / name)
     (out / "results.csv").write_text(results_csv(variants))
     (out / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     return results

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 VARIANT_KEYS = {
     "name", "recipe", "file", "state", "error", "size_bytes", "gzip_bytes", "parameter_bytes",
     "accuracy", "metrics", "agreement", "accuracy_n", "latency_ms", "peak_memory_bytes",
-    "sparsity", "max_distinct_weights", "layers", "seconds", "cached",
+    "sparsity", "max_distinct_weights", "macs", "promises", "layers", "seconds", "cached",
 }  # fmt: skip
 
 
@@ -80,6 +81,14 @@ def test_run_writes_the_files_that_are_promised(home, tmp_path):
     with (out / "results.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 2
     assert len(list(out.glob("*.recipe.json"))) == 2
+    file = out / results["variants"][0]["file"]
+    with zipfile.ZipFile(file.with_suffix(".zip")) as archive:
+        archive.extractall(out)
+    script = [sys.executable, "make_variant.py"]
+    done = subprocess.run(script, cwd=out, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (out / "model.tflite").read_bytes() == file.read_bytes()
+    assert f"accuracy: {results['variants'][0]['accuracy']:.6f}" in done.stdout
 
 
 def test_benchmark_compares_with_the_first_file(home, tmp_path):

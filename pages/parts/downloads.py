@@ -9,6 +9,8 @@ import streamlit as st
 
 from optimizer.export import file_stem, results_csv, study_results
 from optimizer.store.records import Study, Variant
+from optimizer.takeaway.bundle import bundle
+from optimizer.takeaway.collect import takeaway
 from pages.parts.context import store
 
 
@@ -18,7 +20,7 @@ def layers_of(variant: Variant) -> list[dict[str, Any]]:
 
 
 def variant_downloads(variant: Variant, key: str) -> None:
-    """Buttons for the file and its recipe."""
+    """Buttons for the file, its recipe, and a zip of all there is."""
     stem = file_stem(variant)
     with st.container(horizontal=True):
         st.download_button(
@@ -41,6 +43,17 @@ def variant_downloads(variant: Variant, key: str) -> None:
             key=f"{key}-recipe",
             on_click="ignore",
             help="Makes this variant again, here or on the command line.",
+        )
+        st.download_button(
+            "Everything as zip",
+            data=lambda: bundle(takeaway(store(), variant)),
+            file_name=f"{stem}.zip",
+            mime="application/zip",
+            icon=":material/folder_zip:",
+            key=f"{key}-bundle",
+            on_click="ignore",
+            help="The file, its recipe, a plain Python script, a C array for microcontrollers, "
+            "commands for a phone, and a README with the measured figures.",
         )
 
 

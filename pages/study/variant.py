@@ -18,6 +18,7 @@ from pages.parts import context
 from pages.parts.chart import draw_chart
 from pages.parts.downloads import layers_of, variant_downloads
 from pages.parts.headlines import draw_details, draw_headlines
+from pages.parts.takeaway import draw_takeaway
 from pages.parts.text import plain
 
 _STAGE_TITLES = {
@@ -65,6 +66,7 @@ def draw() -> None:
         _weights(variant, baseline)
     _recipe(variant, found)
     _measured(study, found)
+    draw_takeaway(study, variant)
 
 
 def _variant(study: Study) -> Variant:

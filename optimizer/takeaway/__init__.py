@@ -1,0 +1,1 @@
+"""What a person takes away from a variant: C array, script, phone commands, and all in a zip."""

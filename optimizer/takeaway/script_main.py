@@ -1,0 +1,155 @@
+"""The two functions of a plain script that are written anew for each recipe."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+from optimizer.presets import explain
+from optimizer.recipe import Prune, Recipe
+from optimizer.takeaway.script_values import fits_wrappers, removes_channels
+
+Facts = Mapping[str, Any]
+
+_RECURRENT = frozenset(
+    "RNN SimpleRNN LSTM GRU Bidirectional ConvLSTM1D ConvLSTM2D ConvLSTM3D".split()
+)
+_OPERATORS = {
+    "int8": "tf.lite.OpsSet.TFLITE_BUILTINS_INT8",
+    "int16x8": "tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8",
+}
+_CRITERIA = {
+    "magnitude": "lambda *_: magnitude",
+    "gradient": "taylor",
+    "random": "lambda *_: at_random(SEED)",
+}
+_LOSSES = {
+    "multiclass": ("SparseCategoricalCrossentropy", "softmax"),
+    "binary": ("BinaryCrossentropy", "sigmoid"),
+}
+
+
+def converter_function(recipe: Recipe, facts: Facts) -> str:
+    """``make_converter``: the recipe's way to a ``.tflite``."""
+    quantize, calibrates = recipe.quantize, calibrated(recipe)
+    recurrent = any(layer["type"] in _RECURRENT for layer in facts["layers"])
+    source = "fixed_batch_converter" if recurrent else "tf.lite.TFLiteConverter.from_keras_model"
+    lines = [f"converter = {source}(model)"]
+    if quantize.mode != "none":
+        lines.append("converter.optimizations = [tf.lite.Optimize.DEFAULT]")
+    if quantize.mode == "float16":
+        lines.append("converter.target_spec.supported_types = [tf.float16]")
+    if calibrates:
+        lines += [
+            "converter.target_spec.supported_ops = operators",
+            "converter.representative_dataset = representative_dataset(data.x_train)",
+        ]
+    if quantize.granularity == "per_tensor":
+        lines.append("converter._experimental_disable_per_channel = True")
+    if quantize.io != "float32":
+        lines += [
+            f"converter.inference_input_type = tf.{quantize.io}",
+            f"converter.inference_output_type = tf.{quantize.io}",
+        ]
+    arguments = ", data: Arrays, operators: list[Any]" if calibrates else ""
+    head = (
+        f'def make_converter(model: Any{arguments}) -> Any:\n    """How the file is written."""\n'
+    )
+    return head + _indented([*lines, "return converter"])
+
+
+def main_function(recipe: Recipe, facts: Facts, task: str, model_config: str | None) -> str:
+    """``main``: the recipe, step by step."""
+    explained = iter(enumerate(explain(recipe), 1))
+    lines = [
+        "tf.config.threading.set_intra_op_parallelism_threads(THREADS)",
+        "tf.config.threading.set_inter_op_parallelism_threads(1)",
+        "data = load_data(DATA)",
+        "model = keras.models.load_model(MODEL, compile=False)",
+    ]
+    steps = _training(recipe, facts, model_config)
+    lines += _objective(facts, task) if steps else []
+    if removes_channels(recipe):
+        number, words = next(explained)
+        lines += ["", *_comment(number, f"{words} Featherweight has done that: see MODEL.")]
+    for step in steps:
+        number, words = next(explained)
+        lines += ["", *_comment(number, words), "make_deterministic(SEED)", step]
+    number, words = next(explained)
+    lines += ["", *_comment(number, words), *_conversion(recipe), "RESULT.write_bytes(tflite)"]
+    lines += ["print(sizes(tflite))", f"print({task}_score(predict(tflite, data.x_test), data))"]
+    head = 'def main() -> None:\n    """Make the file, and print its size and its quality."""\n'
+    return head + _indented(lines)
+
+
+def _comment(number: int, words: str) -> list[str]:
+    return textwrap.wrap(f"{number}. {words}", 94, initial_indent="# ", subsequent_indent="#    ")
+
+
+def calibrated(recipe: Recipe) -> bool:
+    """Whether conversion takes the ranges of activations from training samples."""
+    return recipe.quantize.mode in _OPERATORS and not recipe.quantize.aware
+
+
+def _indented(lines: list[str]) -> str:
+    return "\n".join(f"    {line}" if line else "" for line in lines) + "\n"
+
+
+def _objective(facts: Facts, task: str) -> list[str]:
+    name, activation = _LOSSES.get(task, ("MeanSquaredError", ""))
+    logits = facts["outputs"][0].get("activation") != activation
+    arguments = f"from_logits={logits}" if activation else ""
+    shaped = 'data.y_train.reshape(len(data.y_train), *model.output_shape[1:]).astype("float32")'
+    targets = {"multiclass": "data.y_train", "reconstruction": "data.x_train"}.get(task, shaped)
+    return [
+        f"loss = keras.losses.{name}({arguments})",
+        f"targets = {targets}",
+        "objective = Objective(data.x_train, targets, loss)",
+    ]
+
+
+def _training(recipe: Recipe, facts: Facts, model_config: str | None) -> list[str]:
+    """One statement per stage that trains."""
+    steps = []
+    if recipe.prune and not removes_channels(recipe):
+        steps.append(_prune(recipe.prune, fits_wrappers(facts, "prune", model_config)))
+    if recipe.cluster:
+        wrappers = "in_preserving_wrappers" if recipe.leaves_zeros else "in_clustering_wrappers"
+        if recipe.cluster.per_channel or not fits_wrappers(facts, "cluster", model_config):
+            steps.append(f"model = cluster_everywhere(model, objective, {wrappers})")
+        elif recipe.leaves_zeros:
+            steps.append(f"model = restore_zeros(model, cluster(model, objective, {wrappers}))")
+        else:
+            steps.append(f"model = cluster(model, objective, {wrappers})")
+    if recipe.quantize.aware:
+        steps.append("model = train_quantized(model, data, objective)")
+    return steps
+
+
+def _prune(prune: Prune, wrappers_fit: bool) -> str:
+    usual = (prune.structure.kind, prune.criterion, prune.scope)
+    criterion = _CRITERIA[prune.criterion]
+    if usual != ("unstructured", "magnitude", "layer"):
+        return f"model = prune_by_masks(model, objective, {criterion})"
+    if wrappers_fit:
+        return "model = prune(model, objective)"
+    return f"model = prune_by_both(model, objective, {criterion})"
+
+
+def _conversion(recipe: Recipe) -> list[str]:
+    if recipe.sparse_encoding:
+        return [
+            "dense = make_converter(model).convert()",
+            "tflite = without_zeros(make_converter(model), dense)",
+        ]
+    if not calibrated(recipe):
+        return ["tflite = make_converter(model).convert()"]
+    return [
+        f"operators = [{_OPERATORS[recipe.quantize.mode]}]",
+        "try:",
+        "    tflite = make_converter(model, data, operators).convert()",
+        "except Exception:  # an operator has no integer form: it stays in float",
+        "    operators.append(tf.lite.OpsSet.TFLITE_BUILTINS)",
+        "    tflite = make_converter(model, data, operators).convert()",
+    ]

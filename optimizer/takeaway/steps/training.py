@@ -1,0 +1,25 @@
+"""Fine-tuning a model without BatchNormalization."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tf_keras as keras
+
+from optimizer.takeaway.steps.data import Objective
+from optimizer.takeaway.steps.values import BATCH_SIZE, EPOCHS, LEARNING_RATE
+
+
+def train(model: Any, objective: Objective, callbacks: Sequence[Any] = ()) -> None:
+    """Fine-tune a model with Adam."""
+    optimizer = keras.optimizers.Adam(learning_rate=LEARNING_RATE)
+    model.compile(optimizer=optimizer, loss=objective.loss, jit_compile=False)
+    model.fit(
+        objective.x,
+        objective.y,
+        epochs=EPOCHS,
+        batch_size=BATCH_SIZE,
+        callbacks=[*callbacks, keras.callbacks.TerminateOnNaN()],
+        verbose=2,
+    )
