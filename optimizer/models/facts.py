@@ -68,7 +68,7 @@ def _layer_facts(
     return {
         "name": layer.name,
         "type": type(layer).__name__,
-        "output_shape": _shape(layer.output_shape),
+        "output_shape": _shape(layer.get_output_shape_at(0)),
         "parameters": int(layer.count_params()),
         "weights": [
             {"name": _weight_name(layer, weight), "shape": list(weight.shape)}

@@ -231,6 +231,29 @@ def _spectral_normalization(source: Any, name: str) -> Conversion:
     return convert_layer(source.layer, name)  # its stored kernel is the normalized one
 
 
+@converts("RandomCrop")
+def _random_crop(source: Any, name: str) -> Conversion:
+    layer = tf_keras.layers.CenterCrop(source.height, source.width, name=name)
+    return Conversion((layer,))  # at random in training only
+
+
+@converts(*(f"Adaptive{kind}Pooling{rank}D" for kind in ("Average", "Max") for rank in (1, 2, 3)))
+def _adaptive_pooling(source: Any, name: str) -> Conversion:
+    """A plain pooling where the sizes divide; else the operation itself."""
+    kind = type(source).__name__.removeprefix("Adaptive")
+    sizes = tuple(source.input.shape[1:-1])
+    wanted = (source.output_size,) if isinstance(source.output_size, int) else source.output_size
+    wanted = tuple(wanted) * (len(sizes) if len(tuple(wanted)) == 1 else 1)
+    if all(a and a % b == 0 for a, b in zip(sizes, wanted, strict=True)):
+        windows = tuple(a // b for a, b in zip(sizes, wanted, strict=True))
+        windows = windows[0] if len(windows) == 1 else windows
+        return Conversion((getattr(tf_keras.layers, kind)(windows, name=name),))
+    options = {"output_size": wanted, "data_format": "channels_last"}
+    operation = f"Adaptive{kind.split('Pooling')[0]}Pool"
+    layer = flat.TensorOperation(operation, options, [{"tensor": 0}], {}, name=name)
+    return Conversion((layer,))
+
+
 @converts("RMSNormalization")
 def _rms_normalization(source: Any, name: str) -> Conversion:
     layer = flat.RMSNormalization(source.axis, source.epsilon, name=name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 import tf_keras
 
 from optimizer.errors import InputError
@@ -84,10 +85,12 @@ def _bidirectional(source: Any, name: str) -> Conversion:
 def _time_distributed(source: Any, name: str) -> Conversion:
     inner = source.layer
     if isinstance(inner, keras.Model):
-        raise InputError(
-            f"The layer {source.name} applies a whole model at every time step, which is not "
-            "supported. Apply TimeDistributed to single layers and save the model again."
-        )
+        from optimizer.models.bridge import to_flat
+
+        flat_inner = to_flat(inner).model
+        weights = [(weight.name, np.asarray(weight)) for weight in flat_inner.weights]
+        leaves = tuple((path.split("/")[-1].split(":")[0], array) for path, array in weights)
+        return Conversion((tf_keras.layers.TimeDistributed(flat_inner, name=name),), leaves)
     conversion = convert_layer(inner, inner.name)
     if not conversion.layers:
         return conversion

@@ -48,9 +48,10 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     progress(0.0, "building the model")
     if "model.tflite" in inputs["model"]:
         return _as_it_is(inputs["model"]["model.tflite"], quantize)
-    model = source_of(inputs["model"], aware=quantize["aware"])
+    calibrates = quantize["mode"] in ("int8", "int16x8") and not quantize["aware"]
+    model = source_of(inputs["model"], aware=quantize["aware"], calibrates=calibrates)
     samples = None
-    if quantize["mode"] in ("int8", "int16x8") and not quantize["aware"]:
+    if calibrates:
         samples = representative_samples(
             load_arrays(inputs["data"]).x_train, quantize["calibration_samples"], params["seed"]
         )
@@ -165,7 +166,7 @@ def _converter(
             operators = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8 if mode == "int8" else _INT16X8]
             operators += [] if strict else [tf.lite.OpsSet.TFLITE_BUILTINS]
             converter.target_spec.supported_ops = operators
-            converter.representative_dataset = _feed(samples)
+            converter.representative_dataset = _feed(samples, model.input_dtypes[0])
         if quantize["granularity"] == "per_tensor":
             converter._experimental_disable_per_channel = True
         if quantize["io"] != "float32":
@@ -174,8 +175,8 @@ def _converter(
     return converter
 
 
-def _feed(samples: np.ndarray) -> Callable[[], Iterator[list[np.ndarray]]]:
-    return lambda: ([sample[np.newaxis]] for sample in samples)
+def _feed(samples: np.ndarray, dtype: str) -> Callable[[], Iterator[list[np.ndarray]]]:
+    return lambda: ([sample[np.newaxis].astype(dtype)] for sample in samples)
 
 
 def _outputs_on_random(tflite: bytes) -> list[np.ndarray]:

@@ -9,13 +9,16 @@ from typing import Any
 import tensorflow as tf
 import tf_keras as keras
 
+from optimizer.errors import StageError
 from optimizer.models.flat import load_flat
 from optimizer.models.saved_model import open_saved_model
 from optimizer.stage import Files
 from optimizer.techniques.graph import unwrapped
+from optimizer.techniques.loops import endless_loops, unrolled, with_flat_pooling
 from optimizer.techniques.quantize_aware import restore
 
-_RECURRENT = (keras.layers.RNN, keras.layers.Bidirectional)
+_FIXED_BATCH = (keras.layers.RNN, keras.layers.Bidirectional, keras.layers.GroupNormalization)
+"""Layers that only convert, or only run, with a fixed batch of one."""
 
 
 @dataclass(frozen=True)
@@ -25,30 +28,54 @@ class Source:
     Attributes:
         converter: makes a new ``tf.lite.TFLiteConverter`` of it, with nothing set yet.
         layer_names: its layers as a person knows them; empty where they are not known.
+        input_dtypes: what each input takes, in order, such as ``float32``.
     """
 
     converter: Callable[[], Any]
     layer_names: list[str]
+    input_dtypes: list[str]
 
 
-def source_of(files: Files, *, aware: bool) -> Source:
-    """The model in a stage's files.
+def source_of(files: Files, *, aware: bool, calibrates: bool) -> Source:
+    """The model in a stage's files, ready to be converted.
 
     Args:
         files: ``model.keras`` (with ``ranges.npz`` after quantization-aware training), or
             ``saved_model.zip``.
         aware: the model was trained for quantization.
+        calibrates: it will be quantized with representative data, which covers no loops.
+
+    Raises:
+        StageError: it has a loop, and ``calibrates``.
     """
     if "saved_model.zip" in files:
-        return Source(open_saved_model(files["saved_model.zip"]).converter, [])
+        saved = open_saved_model(files["saved_model.zip"])
+        if calibrates and saved.has_loops:
+            raise _loops([])
+        return Source(saved.converter, [], [spec.dtype.name for spec in saved.inputs])
     model = restore(files) if aware else load_flat(files["model.keras"])
     names = [unwrapped(layer).name for layer in model.layers]
-    return Source(lambda: keras_converter(model), names)
+    if calibrates:
+        left = endless_loops(model)
+        if left:
+            raise _loops(left)
+        model = unrolled(model)
+    model = with_flat_pooling(model)
+    dtypes = [tensor.dtype.name for tensor in model.inputs]
+    return Source(lambda: keras_converter(model), names, dtypes)
+
+
+def _loops(names: list[str]) -> StageError:
+    where = f" ({', '.join(names[:3])})" if names else ""
+    return StageError(
+        f"The model has a loop{where} over a number of steps that is not known or is too large, "
+        "which full-integer quantization does not cover. Choose float16 or dynamic range."
+    )
 
 
 def keras_converter(model: Any) -> Any:
-    """A converter for a model; recurrent layers only convert with a fixed batch of one."""
-    if not any(isinstance(layer, _RECURRENT) for layer in model.layers):
+    """A converter for a model; some layers only convert with a fixed batch of one."""
+    if not any(isinstance(layer, _FIXED_BATCH) for layer in model.layers):
         return tf.lite.TFLiteConverter.from_keras_model(model)
     signature = [
         tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype, name=tensor.name)
