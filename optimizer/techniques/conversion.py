@@ -6,7 +6,7 @@ Source: https://ai.google.dev/edge/litert/models/post_training_quantization.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import tf_keras as keras
 from optimizer.data.arrays import load_arrays
 from optimizer.errors import StageError
 from optimizer.measure.audit import audit
+from optimizer.measure.interpreter import signature_names
 from optimizer.measure.tflite_file import TfliteFile, describe
 from optimizer.models.flat import load_flat
 from optimizer.stage import Files, Progress
@@ -39,7 +40,8 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
 
     Returns:
         ``model.tflite``; ``layers.json``: what :func:`describe` reads out of it;
-        ``conversion.json`` with notes for a person; ``audit.json`` with what :func:`audit`
+        ``conversion.json`` with notes for a person, and ``inputs`` and ``outputs``: the
+        signature's names in the model's order; ``audit.json`` with what :func:`audit`
         found about each of the recipe's promises.
 
     Raises:
@@ -55,7 +57,9 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     samples = None
     if quantize["mode"] in ("int8", "int16x8") and not quantize["aware"]:
         samples = representative_samples(
-            load_arrays(inputs["data"]).x_train, quantize["calibration_samples"], params["seed"]
+            load_arrays(inputs["data"]).inputs_for(model.input_names, "train"),
+            quantize["calibration_samples"],
+            params["seed"],
         )
     progress(0.1, "converting to TFLite")
     tflite, notes = _convert(model, quantize, samples)
@@ -76,7 +80,7 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     return {
         "model.tflite": tflite,
         "layers.json": json.dumps(describe(tflite, names)).encode(),
-        "conversion.json": json.dumps({"notes": notes}).encode(),
+        "conversion.json": json.dumps({"notes": notes, **_ends(tflite, model)}).encode(),
         "audit.json": json.dumps({"promises": found}).encode(),
     }
 
@@ -86,24 +90,37 @@ def _layer_names(model: Any) -> list[str]:
     return [getattr(layer, "layer", layer).name for layer in model.layers]
 
 
-def representative_samples(x_train: np.ndarray, count: int, seed: int) -> np.ndarray:
+def _ends(tflite: bytes, model: Any) -> dict[str, list[str]]:
+    """The signature's names of inputs and outputs, in the model's order and not the file's."""
+    inputs, outputs = signature_names(tflite)
+    own = list(model.output_names)
+    return {
+        "inputs": list(model.input_names) if set(inputs) == set(model.input_names) else inputs,
+        "outputs": own if set(outputs) == set(own) else outputs,
+    }
+
+
+def representative_samples(
+    x_train: Sequence[np.ndarray], count: int, seed: int
+) -> list[np.ndarray]:
     """Training samples drawn at random, without replacement, for calibrating int8 ranges.
 
     Args:
-        x_train: shape (n, …).
+        x_train: of each input, shape (n, …).
         count: how many, at most n.
         seed: of the draw.
 
     Returns:
-        float32, shape (min(count, n), …).
+        Of each input, float32, shape (min(count, n), …); the same samples of all of them.
     """
     rng = np.random.default_rng(seed)
-    chosen = rng.choice(len(x_train), min(count, len(x_train)), replace=False)
-    return x_train[chosen].astype("float32")
+    n = len(x_train[0])
+    chosen = rng.choice(n, min(count, n), replace=False)
+    return [x[chosen].astype("float32") for x in x_train]
 
 
 def _convert(
-    model: Any, quantize: Mapping[str, Any], samples: np.ndarray | None
+    model: Any, quantize: Mapping[str, Any], samples: Sequence[np.ndarray] | None
 ) -> tuple[bytes, list[str]]:
     """The ``.tflite`` and notes; falls back to float operators where int8 has no kernel."""
     try:
@@ -143,7 +160,7 @@ def _sparsely_encoded(
 
 
 def _converter(
-    model: Any, quantize: Mapping[str, Any], samples: np.ndarray | None, *, strict: bool
+    model: Any, quantize: Mapping[str, Any], samples: Sequence[np.ndarray] | None, *, strict: bool
 ) -> Any:
     converter = _source(model)
     mode = quantize["mode"]
@@ -157,7 +174,7 @@ def _converter(
             operators = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8 if mode == "int8" else _INT16X8]
             operators += [] if strict else [tf.lite.OpsSet.TFLITE_BUILTINS]
             converter.target_spec.supported_ops = operators
-            converter.representative_dataset = _feed(samples)
+            converter.representative_dataset = _feed(model.input_names, samples)
         if quantize["granularity"] == "per_tensor":
             converter._experimental_disable_per_channel = True
         if quantize["io"] != "float32":
@@ -179,8 +196,15 @@ def _source(model: Any) -> Any:
     return tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
 
 
-def _feed(samples: np.ndarray) -> Callable[[], Iterator[list[np.ndarray]]]:
-    return lambda: ([sample[np.newaxis]] for sample in samples)
+def _feed(
+    names: Sequence[str], samples: Sequence[np.ndarray]
+) -> Callable[[], Iterator[dict[str, np.ndarray] | list[np.ndarray]]]:
+    """One sample at a time; several inputs by name, as the converter has an order of its own."""
+    count = len(samples[0])
+    if len(samples) == 1:
+        return lambda: ([samples[0][i : i + 1]] for i in range(count))
+    pairs = list(zip(names, samples, strict=True))
+    return lambda: ({name: x[i : i + 1] for name, x in pairs} for i in range(count))
 
 
 def _outputs_on_random(tflite: bytes) -> list[np.ndarray]:
