@@ -17,9 +17,10 @@ class Labels:
     """Labels in the form in which they are stored for training.
 
     Attributes:
-        kind: ``class_index``, ``one_hot``, ``binary`` (classes 0 and 1), ``real``.
+        kind: ``class_index``, ``one_hot``, ``binary`` (classes 0 and 1), ``multilabel`` (0 or 1
+            in each of several columns), ``real``.
         parts: the arrays, in the order given: int64 of shape (n,) for classes, float32 of
-            shape (n,) or (n, …) for real values.
+            shape (n, labels) for several, (n,) or (n, …) for real values.
         classes: number of classes (largest class + 1, or columns of a one-hot array).
         notes: sentences about what was changed or is odd.
     """
@@ -44,7 +45,7 @@ def read_labels(parts: dict[str, np.ndarray]) -> Labels:
             (n, 1), (n, classes) or (n, …).
 
     Raises:
-        InputError: not finite, of different shapes, or several classes per sample.
+        InputError: not finite, or of different shapes.
     """
     for name, part in parts.items():
         with np.errstate(over="ignore"):  # a value beyond float32 becomes infinite: refused
@@ -101,10 +102,8 @@ def _one_row_per_sample(parts: tuple[np.ndarray, ...]) -> Labels:
         columns = everything.shape[1]
         note = f"One-hot labels with {columns} columns became class indices 0 to {columns - 1}."
         return Labels("one_hot", stored, columns, (note,))
-    raise InputError(
-        f"The labels have {everything.shape[1]} columns of 0 and 1, and between {int(ones.min())} "
-        f"and {int(ones.max())} ones per sample; this version takes exactly one class per sample."
-    )
+    stored = tuple(part.astype(np.float32) for part in parts)
+    return Labels("multilabel", stored, None)
 
 
 def _real(parts: tuple[np.ndarray, ...], *notes: str) -> Labels:

@@ -13,12 +13,14 @@ import re
 import struct
 import zipfile
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
 
+from optimizer.data.raw import ArrayHeader, Raw, UploadSummary
 from optimizer.errors import InputError
 
 MAX_MEMBERS = 64
@@ -29,98 +31,67 @@ MAX_RATIO = 200
 """Largest compression ratio of an array bigger than :data:`RATIO_FREE_BYTES`."""
 RATIO_FREE_BYTES = 64 * 2**20
 
-_LAYOUTS = (
-    ("x_train", "y_train", "x_test", "y_test"),
-    ("x", "y"),
-    ("x_train", "x_test"),
-    ("x",),
-)
-_LABELS = {"y", "y_train", "y_test"}
+_KEY = re.compile(r"(x|y)(?:_(train|test)(?=_|$))?(?:_(.+))?", re.IGNORECASE)
 _NAME = re.compile(r"[\w .\-]{1,100}\.npy")
 _END_OF_DIRECTORY = b"PK\x05\x06"
 _ZIP64_LOCATOR = b"PK\x06\x07"
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, struct.error, NotImplementedError)
 
 
-@dataclass(frozen=True)
-class ArrayHeader:
-    """What one array declares: its name in the file, shape (samples first) and dtype."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-
-
-@dataclass(frozen=True)
-class UploadSummary:
-    """What is in an uploaded dataset, without having read any array.
-
-    Attributes:
-        arrays: those that will be used, x before y, train before test.
-        has_test: whether the file brings its own test samples.
-        ignored: names of other arrays in the file.
-    """
-
-    arrays: tuple[ArrayHeader, ...]
-    has_test: bool
-    ignored: tuple[str, ...]
-
-
-def inspect_upload(data: bytes, file_name: str) -> UploadSummary:
+def inspect_npz(data: bytes) -> UploadSummary:
     """Check a dataset file by its headers alone: cheap, and safe in the app's process.
-
-    Args:
-        data: the file.
-        file_name: as uploaded; must end in ``.npz``.
 
     Raises:
         InputError: not an ``.npz``, damaged, too large, or the arrays that are needed are not
             in it.
     """
-    if not file_name.lower().endswith(".npz"):
-        raise InputError(
-            f"This version reads data from .npz files only; received {file_name!r}. Save the "
-            "arrays with np.savez('data.npz', x_train=…, y_train=…, x_test=…, y_test=…)."
-        )
     with open_archive(data) as archive:
-        headers = {}
-        for member in archive.infolist():
-            name = member.filename.removesuffix(".npy")
-            with _open_member(archive, member) as stream:
-                headers[name] = _header(stream, member)
-    keys = choose_keys(headers)
+        headers = _headers(archive)
+    layout = choose_layout(headers)
+    used = [*layout.inputs.values(), *layout.targets.values()]
+    names = [name for parts in used for name in parts]
     return UploadSummary(
-        arrays=tuple(headers[name] for name in keys.values()),
-        has_test="x_test" in keys,
-        ignored=tuple(sorted(set(headers) - set(keys.values()))),
+        arrays=tuple(headers[name] for name in names),
+        has_test=layout.split,
+        ignored=tuple(sorted(set(headers) - set(names))),
     )
 
 
-def read_arrays(data: bytes) -> dict[str, np.ndarray]:
-    """Read the arrays of a dataset.
-
-    Returns:
-        ``x_train``, ``x_test`` and, if the file has labels, ``y_train``, ``y_test``; or ``x``
-        and ``y`` for a file that is not split. Real, integer or bool dtypes.
+def read_npz(data: bytes) -> Raw:
+    """Read the arrays of a dataset: real, integer or bool dtypes.
 
     Raises:
-        InputError: see :func:`inspect_upload`; also when an array turns out damaged.
+        InputError: see :func:`inspect_npz`; also when an array turns out damaged.
     """
-    arrays = {}
     with open_archive(data) as archive:
-        members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
-        headers = {}
-        for name, member in members.items():
-            with _open_member(archive, member) as stream:
-                headers[name] = _header(stream, member)
-        for key, name in choose_keys(headers).items():
-            with _open_member(archive, members[name]) as stream:
+        headers = _headers(archive)
+        layout = choose_layout(headers)
+
+        def read(name: str) -> np.ndarray:
+            with _open_member(archive, archive.getinfo(f"{name}.npy")) as stream:
                 try:
-                    arrays[key] = npy.read_array(stream, allow_pickle=False)
+                    array: np.ndarray = npy.read_array(stream, allow_pickle=False)
                     stream.read(1)  # at the end of the member its checksum is verified
                 except (*_DAMAGED, ValueError) as error:
                     raise _damaged(f"the array {name!r} cannot be read ({error})") from None
-    return arrays
+            return array
+
+        inputs, targets = (
+            {key: tuple(map(read, names)) for key, names in found.items()}
+            for found in (layout.inputs, layout.targets)
+        )
+    used = {name for found in (layout.inputs, layout.targets) for p in found.values() for name in p}
+    ignored = sorted(set(headers) - used)
+    notes = [f"Not used from the file: {', '.join(ignored)}."] if ignored else []
+    return Raw("npz", inputs, targets, tuple(notes))
+
+
+def _headers(archive: zipfile.ZipFile) -> dict[str, ArrayHeader]:
+    headers = {}
+    for member in archive.infolist():
+        with _open_member(archive, member) as stream:
+            headers[member.filename.removesuffix(".npy")] = _header(stream, member)
+    return headers
 
 
 def open_archive(data: bytes) -> zipfile.ZipFile:
@@ -148,30 +119,75 @@ def open_archive(data: bytes) -> zipfile.ZipFile:
     return archive
 
 
-def choose_keys(headers: dict[str, ArrayHeader]) -> dict[str, str]:
-    """Which array serves as which: ``x_train`` → its name in the file; case is ignored.
+@dataclass(frozen=True)
+class Layout:
+    """Which arrays serve as which.
+
+    Attributes:
+        inputs, targets: input or target name → names in the file: of the train and the test
+            part, or of the one array that is yet to be split. ``x`` and ``y`` are the names
+            when there is one.
+        split: whether the file brings its own test samples.
+    """
+
+    inputs: dict[str, tuple[str, ...]]
+    targets: dict[str, tuple[str, ...]]
+    split: bool
+
+
+def choose_layout(headers: Collection[str]) -> Layout:
+    """Which array serves as which, by their names; case is ignored.
+
+    Labels decide: a split that has them for both parts comes first, then unsplit arrays with
+    labels, then those without any.
 
     Raises:
         InputError: the arrays needed are not there; the message says which are.
     """
-    found: dict[str, str] = {}
-    for name in headers:
-        if name.lower() in found:
-            raise InputError(
-                f"The file has both {found[name.lower()]!r} and {name!r}; they differ only in "
-                "case. Keep one of them."
-            )
-        found[name.lower()] = name
-    for wanted in _LAYOUTS:
-        unused_labels = {key for key in found.keys() - set(wanted) if key in _LABELS}
-        labelled = not _LABELS.isdisjoint(wanted)
-        if found.keys() >= set(wanted) and (labelled or not unused_labels):
-            return {key: found[key] for key in wanted}
+    _refuse_twins(headers)
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for header in headers:
+        if match := _KEY.fullmatch(header):
+            kind, part, name = match.groups()
+            group = found.setdefault((kind.lower(), (part or "").lower()), {})
+            group[name or kind.lower()] = header
+    labelled = any(kind == "y" for kind, _ in found)
+    for with_labels in (True, False):
+        for parts in (("train", "test"), ("",)):
+            inputs = _ends(found, "x", parts)
+            targets = _ends(found, "y", parts) if with_labels else {}
+            if inputs and (targets or not (with_labels or labelled)):
+                return Layout(inputs, targets, len(parts) == 2)
     have = ", ".join(sorted(headers)) or "no arrays"
     raise InputError(
         f"The file contains {have}. It needs x_train, y_train, x_test, y_test; or x and y, which "
-        "are then split; leave out both y arrays for data without labels."
+        "are then split; leave out both y arrays for data without labels. Several inputs are "
+        "x_train_NAME and x_test_NAME, several outputs y_train_NAME and y_test_NAME."
     )
+
+
+def _ends(
+    found: dict[tuple[str, str], dict[str, str]], kind: str, parts: tuple[str, ...]
+) -> dict[str, tuple[str, ...]]:
+    """Name → arrays of the parts; the plain name is preferred; empty unless all are there."""
+    groups = [found.get((kind, part), {}) for part in parts]
+    names = [kind] if any(kind in group for group in groups) else list(groups[0])
+    if any(not set(names) <= set(group) for group in groups):
+        return {}
+    if kind not in names and any(set(group) != set(names) for group in groups):
+        return {}
+    return {name: tuple(group[name] for group in groups) for name in names}
+
+
+def _refuse_twins(headers: Collection[str]) -> None:
+    seen: dict[str, str] = {}
+    for name in headers:
+        if name.lower() in seen:
+            raise InputError(
+                f"The file has both {seen[name.lower()]!r} and {name!r}; they differ only in "
+                "case. Keep one of them."
+            )
+        seen[name.lower()] = name
 
 
 def _check_directory(data: bytes) -> None:

@@ -4,52 +4,64 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from optimizer.data.arrays import Arrays, load_arrays
+from optimizer.data.objective import CLASSIFICATION, LOWER_IS_BETTER, split_task
 from optimizer.errors import InputError
-from optimizer.measure.interpreter import predict
-from optimizer.measure.statistics import bootstrap_interval, wilson_interval
+from optimizer.measure.interpreter import Ends, predict
+from optimizer.measure.metrics import (
+    Metric,
+    are_class_scores,
+    metrics_of,
+    predicted_classes,
+    reconstruction_metrics,
+)
+from optimizer.measure.statistics import wilson_interval
 from optimizer.stage import Files, Progress
-
-CLASSIFICATION = ("multiclass", "binary")
-TASKS = (*CLASSIFICATION, "regression", "reconstruction")
 
 
 def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Progress) -> Files:
     """Measure a variant on the test samples.
 
     Args:
-        params: ``task`` (one of :data:`TASKS`); optional ``from_logits`` (binary only: the
-            output is a logit, so 0 rather than 0.5 separates the classes), ``threads``.
-        inputs: ``model`` with ``model.tflite``, ``data`` with ``arrays.npz``, and optionally
-            ``baseline`` with the ``predictions.npz`` of the float32 baseline.
+        params: ``task``, one per output joined by ``+``; optional ``metric``, the headline that a
+            person chose for the first output; ``from_logits``, for each output whether 0 rather
+            than 0.5 separates two classes; ``inputs`` and ``outputs``, the model's names, the
+            dataset's where they are not given; ``threads``.
+        inputs: ``model`` with ``model.tflite`` (and ``conversion.json``, which says in what
+            order the file has its inputs and outputs), ``data`` with ``arrays.npz``, and
+            optionally ``baseline`` with the ``predictions.npz`` of the float32 baseline.
         progress: told after every batch.
 
     Returns:
-        ``metrics.json`` and ``predictions.npz`` (``outputs``: float32, shape (n, …)).
+        ``metrics.json`` and ``predictions.npz`` (``outputs``: float32, shape (n, …), and
+        ``outputs_1`` … for a model with several).
 
     Raises:
         InputError: task, labels and outputs do not fit each other.
         StageError: the runtime cannot run the model.
     """
-    task, threshold = str(params["task"]), 0.0 if params.get("from_logits") else 0.5
+    tasks = split_task(str(params["task"]))
     arrays = load_arrays(inputs["data"])
-    progress(0.0, f"evaluating {len(arrays.x_test)} test samples")
+    names = list(params.get("outputs") or arrays.target_names or ("output",))
+    thresholds = [0.0 if logits else 0.5 for logits in params.get("from_logits") or ()]
+    progress(0.0, f"evaluating {arrays.samples('test')} test samples")
     outputs = predict(
         inputs["model"]["model.tflite"],
-        arrays.x_test,
+        arrays.inputs_for(params.get("inputs") or arrays.input_names, "test"),
+        _ends(inputs["model"]),
         threads=int(params.get("threads", 1)),
         on_batch=lambda done, n: progress(done / n, f"{done} of {n} test samples", samples=done),
     )
-    metrics = measure(task, outputs, arrays, threshold)
+    metrics = measure(tasks, outputs, arrays, names, thresholds, params.get("metric"))
     baseline = inputs.get("baseline")
     if baseline is not None:
         reference = _read_predictions(baseline["predictions.npz"])
-        metrics |= compare(task, outputs, reference, threshold)
+        metrics |= _comparison(tasks, outputs, reference, names, thresholds)
     return {
         "metrics.json": json.dumps(metrics).encode(),
         "predictions.npz": _write_predictions(outputs),
@@ -57,28 +69,78 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
 
 
 def measure(
-    task: str, outputs: np.ndarray, arrays: Arrays, threshold: float = 0.5
+    tasks: list[str],
+    outputs: Sequence[np.ndarray],
+    arrays: Arrays,
+    names: Sequence[str] = ("output",),
+    thresholds: Sequence[float] = (),
+    headline: str | None = None,
 ) -> dict[str, Any]:
-    """The task's metric on the test samples, with n and a 95 % interval.
+    """The tasks' metrics on the test samples, with n and a 95 % interval of the headline.
 
-    Accuracy has a Wilson interval, errors a bootstrap interval over samples (seed 0). The
+    Shares have a Wilson interval, other figures a bootstrap interval over samples (seed 0). The
     agreement fields are ``None``; see :func:`compare`.
+
+    Args:
+        tasks: of each output.
+        outputs: of each output, float32, shape (n, …).
+        arrays: the dataset.
+        names: of the model's outputs.
+        thresholds: of each output, see :func:`predicted_classes`; 0.5 where not given.
+        headline: metric of the first output to put first; ``None`` for the task's own.
 
     Raises:
         InputError: labels are missing, or their shape does not fit the outputs.
     """
-    n = len(outputs)
-    result: dict[str, Any] = {"task": task, "n": n, "higher_is_better": task in CLASSIFICATION}
-    if task in CLASSIFICATION:
-        labels = _labels(arrays, n)
-        correct = int((predicted_classes(task, outputs, threshold) == labels).sum())
-        result |= {"metric": "accuracy", "value": correct / n}
-        result["interval"] = list(wilson_interval(correct, n))
-    else:
-        errors = _errors(task, outputs, arrays)
-        result |= {"metric": _ERROR_METRIC[task], "value": float(errors.mean())}
-        result["interval"] = list(bootstrap_interval(errors, lambda v: v.mean(axis=-1)))
-    return result | {"agreement": None, "agreement_interval": None, "mean_abs_difference": None}
+    task = "+".join(tasks)
+    if len(tasks) != len(outputs):
+        if tasks != ["unlabelled"]:
+            raise InputError(
+                f"The study has {len(tasks)} tasks ({task}) and the model "
+                f"{len(outputs)} outputs. Make a study with one task for each output."
+            )
+        tasks = tasks * len(outputs)
+    if len(names) != len(outputs):
+        names = [f"output_{index}" for index in range(len(outputs))]
+    found = _all_metrics(tasks, outputs, arrays, names, thresholds)
+    first = found[0]
+    metric = headline if headline in first else next(iter(first), "accuracy")
+    chosen = first.get(metric)
+    interval = chosen.interval() if chosen else None
+    values = {metric: chosen.value if chosen else None}
+    values |= {name: each.value for name, each in first.items() if name != metric}
+    for name, others in zip(names[1:], found[1:], strict=True):
+        values |= {f"{name}.{key}": each.value for key, each in others.items()}
+    return {
+        "task": task,
+        "n": len(outputs[0]),
+        "metric": metric,
+        "value": values[metric],
+        "interval": list(interval) if interval else None,
+        "higher_is_better": metric not in LOWER_IS_BETTER,
+        "metrics": values,
+        "agreement": None,
+        "agreement_interval": None,
+        "mean_abs_difference": None,
+    }
+
+
+def _all_metrics(
+    tasks: Sequence[str],
+    outputs: Sequence[np.ndarray],
+    arrays: Arrays,
+    names: Sequence[str],
+    thresholds: Sequence[float],
+) -> list[dict[str, Metric]]:
+    if list(tasks) == ["reconstruction"]:
+        anomalies = arrays.y_test[0] if len(arrays.y_test) == 1 else None
+        return [reconstruction_metrics(outputs[0], arrays.x_test[0], anomalies)]
+    labelled = any(task != "unlabelled" for task in tasks) and bool(arrays.y_test)
+    targets = arrays.targets_for(names, "test") if labelled else [None] * len(tasks)
+    return [
+        metrics_of(task, output, target, _at(thresholds, i))
+        for i, (task, output, target) in enumerate(zip(tasks, outputs, targets, strict=True))
+    ]
 
 
 def compare(
@@ -87,8 +149,10 @@ def compare(
     """How far two sets of outputs for the same samples agree.
 
     Returns:
-        For classes ``agreement`` (share of samples with the same predicted class) and its
-        Wilson interval; otherwise ``mean_abs_difference``.
+        For classes, and without labels for what looks like scores of classes, ``agreement``
+        (share of samples with the same predicted class) and its Wilson interval; for several
+        labels per sample the share of samples with the same labels; otherwise
+        ``mean_abs_difference``.
 
     Raises:
         InputError: the baseline's outputs have another shape.
@@ -98,11 +162,16 @@ def compare(
             f"The baseline's outputs have shape {baseline.shape}, the variant's {outputs.shape}; "
             "they were not made from the same test samples."
         )
-    if task not in CLASSIFICATION:
+    if task == "multilabel":
+        same = ((outputs > threshold) == (baseline > threshold)).reshape(len(outputs), -1).all(1)
+    elif task in CLASSIFICATION:
+        same = predicted_classes(task, outputs, threshold) == predicted_classes(
+            task, baseline, threshold
+        )
+    elif task == "unlabelled" and are_class_scores(baseline):
+        same = outputs.argmax(axis=1) == baseline.argmax(axis=1)
+    else:
         return {"mean_abs_difference": float(np.abs(outputs - baseline).mean(dtype=np.float64))}
-    same = predicted_classes(task, outputs, threshold) == predicted_classes(
-        task, baseline, threshold
-    )
     count = int(same.sum())
     return {
         "agreement": count / len(same),
@@ -110,67 +179,47 @@ def compare(
     }
 
 
-def predicted_classes(task: str, outputs: np.ndarray, threshold: float = 0.5) -> np.ndarray:
-    """Class index of every sample, shape (n,).
-
-    Args:
-        task: ``multiclass`` (largest of C outputs) or ``binary`` (one output per sample above
-            the threshold, or the larger of two).
-        outputs: float32, shape (n, C), or (n,) or (n, 1) for binary.
-        threshold: 0.5 for probabilities, 0 for logits.
-
-    Raises:
-        InputError: the outputs do not have that shape.
-    """
-    flat = outputs.reshape(len(outputs), -1)
-    if task == "binary" and flat.shape[1] == 1:
-        return (flat[:, 0] > threshold).astype(np.int64)
-    if flat.shape[1] < 2 or outputs.ndim > 2 or (task == "binary" and flat.shape[1] != 2):
-        raise InputError(
-            f"The model's outputs have shape {outputs.shape[1:]} per sample, which does not fit "
-            f"the task {task!r}. Choose another task for this study."
-        )
-    return flat.argmax(axis=1)
-
-
-_ERROR_METRIC = {"regression": "mae", "reconstruction": "mse"}
+def _comparison(
+    tasks: Sequence[str],
+    outputs: Sequence[np.ndarray],
+    baseline: Sequence[np.ndarray],
+    names: Sequence[str],
+    thresholds: Sequence[float],
+) -> dict[str, Any]:
+    """:func:`compare` of every output: the first one's fields, the others' under their names."""
+    each = list(tasks) if len(tasks) == len(outputs) else ["unlabelled"] * len(outputs)
+    found = [
+        compare(task, output, reference, _at(thresholds, i))
+        for i, (task, output, reference) in enumerate(zip(each, outputs, baseline, strict=True))
+    ]
+    others = {
+        f"{name}.{key}": fields[key]
+        for name, fields in zip(names[1:], found[1:], strict=True)
+        for key in ("agreement", "mean_abs_difference")
+        if key in fields
+    }
+    return found[0] | ({"agreement_by_output": others} if others else {})
 
 
-def _labels(arrays: Arrays, n: int) -> np.ndarray:
-    if arrays.y_test is None:
-        raise InputError("Accuracy needs labels, and this dataset has none. Add y_test.")
-    labels = arrays.y_test.reshape(len(arrays.y_test), -1)
-    if labels.shape != (n, 1):
-        raise InputError(
-            f"Accuracy needs one class per sample; the labels have shape {arrays.y_test.shape} "
-            f"for {n} samples."
-        )
-    return labels[:, 0].astype(np.int64)
+def _at(thresholds: Sequence[float], index: int) -> float:
+    return thresholds[index] if index < len(thresholds) else 0.5
 
 
-def _errors(task: str, outputs: np.ndarray, arrays: Arrays) -> np.ndarray:
-    """Error of every sample, float64, shape (n,): mean absolute, or mean squared."""
-    if task not in _ERROR_METRIC:
-        raise InputError(f"Unknown task {task!r}. Choose one of {', '.join(TASKS)}.")
-    targets = arrays.x_test if task == "reconstruction" else arrays.y_test
-    if targets is None:
-        raise InputError("Regression needs target values, and this dataset has none. Add y_test.")
-    flat, goal = (a.reshape(len(a), -1).astype(np.float64) for a in (outputs, targets))
-    if flat.shape != goal.shape:
-        raise InputError(
-            f"The model gives {flat.shape[1]} values per sample, the targets have {goal.shape[1]}."
-        )
-    difference = flat - goal
-    each = np.abs(difference) if task == "regression" else difference**2
-    return each.mean(axis=1)
+def _ends(files: Files) -> Ends:
+    conversion = json.loads(files["conversion.json"]) if "conversion.json" in files else {}
+    return Ends(tuple(conversion.get("inputs", ())), tuple(conversion.get("outputs", ())))
 
 
-def _read_predictions(data: bytes) -> np.ndarray:
+def _read_predictions(data: bytes) -> list[np.ndarray]:
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        return file["outputs"]
+        return [file[name] for name in file.files]
 
 
-def _write_predictions(outputs: np.ndarray) -> bytes:
+def _write_predictions(outputs: Sequence[np.ndarray]) -> bytes:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, outputs=outputs.astype(np.float32))
+    named = {
+        f"outputs_{i}" if i else "outputs": part.astype(np.float32)
+        for i, part in enumerate(outputs)
+    }
+    np.savez_compressed(buffer, **named)  # type: ignore[arg-type]
     return buffer.getvalue()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from optimizer.errors import InputError, StageError
+
+_Shape = tuple[int, ...]
 
 MAX_BATCH = 128
 BATCH_BYTES = 4 * 2**20
@@ -40,34 +43,51 @@ def dequantize(stored: np.ndarray, details: dict[str, Any]) -> np.ndarray:
 
 
 def build(tflite: bytes, threads: int = 1) -> Interpreter:
-    """An interpreter (XNNPACK applied by default) for one input and one output.
+    """An interpreter, with XNNPACK applied by default.
 
     Raises:
-        InputError: the model has several inputs or outputs.
         StageError: the runtime cannot load the model.
     """
     try:
-        interpreter = Interpreter(model_content=tflite, num_threads=threads)
+        return Interpreter(model_content=tflite, num_threads=threads)
     except (ValueError, RuntimeError) as error:
         raise StageError(
             "The TensorFlow Lite runtime cannot load this model.", str(error)
         ) from None
-    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    if len(inputs) != 1 or len(outputs) != 1:
-        raise InputError(
-            "This version measures models with one input and one output; this model has "
-            f"{len(inputs)} inputs and {len(outputs)} outputs."
-        )
-    return interpreter
+
+
+def signature_names(tflite: bytes) -> tuple[list[str], list[str]]:
+    """Names of the inputs and of the outputs in the file's signature, or of its tensors.
+
+    Raises:
+        StageError: the runtime cannot load the model.
+    """
+    interpreter = build(tflite)
+    return list(_tensors(interpreter, "input")), list(_tensors(interpreter, "output"))
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The names, in a file's signature, of its inputs and outputs in the order of interest.
+
+    Either may be empty for the file's own order.
+    """
+
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+
+FILE_ORDER = Ends()
 
 
 def predict(
     tflite: bytes,
-    x: np.ndarray,
+    xs: Sequence[np.ndarray],
+    ends: Ends = FILE_ORDER,
     threads: int = 1,
     batch_size: int | None = None,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
-) -> np.ndarray:
+) -> list[np.ndarray]:
     """Outputs of the model for every sample.
 
     Samples go through in batches where the model's batch dimension is free, and one by one
@@ -75,82 +95,127 @@ def predict(
 
     Args:
         tflite: the file.
-        x: samples, shape (n, …) with n ≥ 1, real values.
+        xs: samples for each input, shape (n, …) with the same n ≥ 1, real values.
+        ends: which input each of ``xs`` is for, and which outputs come back in which order.
         threads: threads of the interpreter.
         batch_size: samples per batch; ``None`` chooses from the size of a sample.
         on_batch: called with (samples done, n), at most once per cent.
 
     Returns:
-        Real values, float32, shape (n, …).
+        For each output real values, float32, shape (n, …).
 
     Raises:
-        InputError: the samples do not fit the model's input.
+        InputError: the samples do not fit the model's inputs.
         StageError: the runtime cannot run the model.
     """
+    n = len(xs[0])
     if batch_size is None:
-        bytes_each = max(1, 4 * int(np.prod(x.shape[1:])))
+        bytes_each = max(1, sum(4 * int(np.prod(x.shape[1:])) for x in xs))
         batch_size = max(1, min(MAX_BATCH, BATCH_BYTES // bytes_each))
-    batch_size = min(batch_size, len(x))
-    runner = _batched(tflite, x.shape[1:], batch_size, threads) if batch_size > 1 else None
-    if runner is None:
-        batch_size = 1
-        runner = _single(tflite, x.shape[1:], threads)
-    outputs = []
-    for start in range(0, len(x), batch_size):
-        batch = x[start : start + batch_size]
-        outputs.append(_run(runner, batch, batch_size))
-        done = start + len(batch)
-        if 100 * done // len(x) > 100 * start // len(x):
-            on_batch(done, len(x))
-    return np.concatenate(outputs)
+    batch_size = min(batch_size, n)
+    shapes = [x.shape[1:] for x in xs]
+    runner = _Runner.of(tflite, len(xs), ends, batch_size, threads)
+    if batch_size == 1 or not runner.allocated_batch(shapes):
+        runner = _Runner.of(tflite, len(xs), ends, 1, threads)
+        runner.allocate_single(shapes)
+    batches = []
+    for start in range(0, n, runner.size):
+        batches.append(runner.run([x[start : start + runner.size] for x in xs]))
+        done = min(n, start + runner.size)
+        if 100 * done // n > 100 * start // n:
+            on_batch(done, n)
+    return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
 
 
-def _run(interpreter: Interpreter, batch: np.ndarray, size: int) -> np.ndarray:
-    details, output = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    values = quantize(batch, details)
-    if len(values) < size:  # the last batch is filled up rather than reallocating the graph
-        values = np.concatenate([values, np.repeat(values[-1:], size - len(values), axis=0)])
-    interpreter.set_tensor(details["index"], values)
-    interpreter.reset_all_variables()  # a fused LSTM would carry its state to the next sample
-    try:
-        interpreter.invoke()
-    except (ValueError, RuntimeError) as error:
-        raise StageError(
-            "The TensorFlow Lite runtime failed while running this model.", str(error)
-        ) from None
-    return dequantize(interpreter.get_tensor(output["index"]), output)[: len(batch)]
+@dataclass(frozen=True, eq=False)
+class _Runner:
+    """An interpreter for ``size`` samples at a time, and its tensors in the order of interest."""
 
+    interpreter: Interpreter
+    inputs: list[dict[str, Any]]
+    outputs: list[dict[str, Any]]
+    size: int
 
-def _batched(tflite: bytes, shape: tuple[int, ...], size: int, threads: int) -> Interpreter | None:
-    """An interpreter resized to ``size`` samples, or ``None`` if the model does not allow it."""
-    interpreter = build(tflite, threads)
-    details = interpreter.get_input_details()[0]
-    if len(details["shape_signature"]) != len(shape) + 1:
-        return None
-    try:
-        interpreter.resize_tensor_input(details["index"], (size, *shape), strict=True)
-        interpreter.allocate_tensors()
-        interpreter.invoke()
-    except (ValueError, RuntimeError):
-        return None
-    output = interpreter.get_output_details()[0]
-    produced = interpreter.get_tensor(output["index"]).shape
-    return interpreter if produced and produced[0] == size else None
-
-
-def _single(tflite: bytes, shape: tuple[int, ...], threads: int) -> Interpreter:
-    interpreter = build(tflite, threads)
-    details = interpreter.get_input_details()[0]
-    if tuple(details["shape"]) != (1, *shape):
-        try:
-            interpreter.resize_tensor_input(details["index"], (1, *shape), strict=True)
-        except (ValueError, RuntimeError):
+    @classmethod
+    def of(cls, tflite: bytes, count: int, ends: Ends, size: int, threads: int) -> _Runner:
+        """A runner whose tensors have yet to be allocated, for ``count`` inputs."""
+        interpreter = build(tflite, threads)
+        inputs = _in_order(_tensors(interpreter, "input"), ends.inputs)
+        if len(inputs) != count:
             raise InputError(
-                f"The samples have shape {shape}; the model takes "
-                f"{tuple(int(d) for d in details['shape_signature'][1:])}. Reshape the data."
+                f"The model takes {len(inputs)} inputs; the data have {count}. Bring one array "
+                "for each."
+            )
+        outputs = _in_order(_tensors(interpreter, "output"), ends.outputs)
+        return cls(interpreter, inputs, outputs, size)
+
+    def allocated_batch(self, shapes: Sequence[_Shape]) -> bool:
+        """Allocate for ``size`` samples at once; false if the model does not allow it."""
+        try:
+            for details, shape in zip(self.inputs, shapes, strict=True):
+                if len(details["shape_signature"]) != len(shape) + 1:
+                    return False
+                wanted = (self.size, *shape)
+                self.interpreter.resize_tensor_input(details["index"], wanted, strict=True)
+            self.interpreter.allocate_tensors()
+            self.interpreter.invoke()
+        except (ValueError, RuntimeError):
+            return False
+        produced = [self.interpreter.get_tensor(details["index"]).shape for details in self.outputs]
+        return all(shape and shape[0] == self.size for shape in produced)
+
+    def allocate_single(self, shapes: Sequence[_Shape]) -> None:
+        """Allocate for one sample at a time."""
+        for details, shape in zip(self.inputs, shapes, strict=True):
+            if tuple(details["shape"]) == (1, *shape):
+                continue
+            try:
+                self.interpreter.resize_tensor_input(details["index"], (1, *shape), strict=True)
+            except (ValueError, RuntimeError):
+                raise InputError(
+                    f"The samples have shape {shape}; the model takes "
+                    f"{tuple(int(d) for d in details['shape_signature'][1:])}. Reshape the data."
+                ) from None
+        try:
+            self.interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise StageError(
+                "The TensorFlow Lite runtime cannot run this model.", str(error)
             ) from None
-    try:
-        interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise StageError("The TensorFlow Lite runtime cannot run this model.", str(error)) from None
-    return interpreter
+
+    def run(self, batch: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The outputs of at most ``size`` samples."""
+        interpreter, count = self.interpreter, len(batch[0])
+        for details, part in zip(self.inputs, batch, strict=True):
+            values = quantize(part, details)
+            if count < self.size:  # the last batch is filled up rather than reallocating the graph
+                values = np.concatenate([values, np.repeat(values[-1:], self.size - count, axis=0)])
+            interpreter.set_tensor(details["index"], values)
+        interpreter.reset_all_variables()  # a fused LSTM would carry its state to the next sample
+        try:
+            interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise StageError(
+                "The TensorFlow Lite runtime failed while running this model.", str(error)
+            ) from None
+        return [
+            dequantize(interpreter.get_tensor(details["index"]), details)[:count]
+            for details in self.outputs
+        ]
+
+
+def _in_order(tensors: dict[str, dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    """The tensors by name where all names are known, else as they come."""
+    return [tensors[name] for name in names] if set(names) == set(tensors) else [*tensors.values()]
+
+
+def _tensors(interpreter: Interpreter, end: Literal["input", "output"]) -> dict[str, Any]:
+    """Signature name → details of the tensor; the tensor's own name where there is no signature.
+
+    A signature's names are the model's; the tensors' order and names are the converter's.
+    """
+    details = getattr(interpreter, f"get_{end}_details")()
+    if len(details) > 1 and len(interpreter.get_signature_list()) == 1:
+        runner = interpreter.get_signature_runner()
+        return dict(getattr(runner, f"get_{end}_details")())
+    return {entry["name"]: entry for entry in details}

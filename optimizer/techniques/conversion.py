@@ -6,7 +6,7 @@ Source: https://ai.google.dev/edge/litert/models/post_training_quantization.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import tensorflow as tf
 from optimizer.data.arrays import load_arrays
 from optimizer.errors import StageError
 from optimizer.measure.audit import audit
+from optimizer.measure.interpreter import signature_names
 from optimizer.measure.tflite_file import TfliteFile, describe
 from optimizer.stage import Files, Progress
 from optimizer.techniques.promises import read_promises
@@ -37,7 +38,8 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
 
     Returns:
         ``model.tflite``; ``layers.json``: what :func:`describe` reads out of it;
-        ``conversion.json`` with notes for a person; ``audit.json`` with what :func:`audit`
+        ``conversion.json`` with notes for a person, and ``inputs`` and ``outputs``: the
+        signature's names in the model's order; ``audit.json`` with what :func:`audit`
         found about each of the recipe's promises.
 
     Raises:
@@ -53,7 +55,9 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     samples = None
     if calibrates:
         samples = representative_samples(
-            load_arrays(inputs["data"]).x_train, quantize["calibration_samples"], params["seed"]
+            load_arrays(inputs["data"]).inputs_for(model.input_names, "train"),
+            quantize["calibration_samples"],
+            params["seed"],
         )
     progress(0.1, "converting to TFLite")
     tflite, notes = _convert(model, quantize, samples)
@@ -74,7 +78,7 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     return {
         "model.tflite": tflite,
         "layers.json": json.dumps(describe(tflite, names)).encode(),
-        "conversion.json": json.dumps({"notes": notes}).encode(),
+        "conversion.json": json.dumps({"notes": notes, **_ends(tflite, model)}).encode(),
         "audit.json": json.dumps({"promises": found}).encode(),
     }
 
@@ -95,24 +99,35 @@ def _as_it_is(tflite: bytes, quantize: Mapping[str, Any]) -> Files:
     }
 
 
-def representative_samples(x_train: np.ndarray, count: int, seed: int) -> np.ndarray:
+def _ends(tflite: bytes, model: Source) -> dict[str, list[str]]:
+    """The signature's names of inputs and outputs, in the model's order and not the file's."""
+    inputs, outputs = signature_names(tflite)
+    pairs = ((inputs, model.input_names), (outputs, model.output_names))
+    ordered = [own if set(found) == set(own) else found for found, own in pairs]
+    return {"inputs": ordered[0], "outputs": ordered[1]}
+
+
+def representative_samples(
+    x_train: Sequence[np.ndarray], count: int, seed: int
+) -> list[np.ndarray]:
     """Training samples drawn at random, without replacement, for calibrating int8 ranges.
 
     Args:
-        x_train: shape (n, …).
+        x_train: of each input, shape (n, …).
         count: how many, at most n.
         seed: of the draw.
 
     Returns:
-        float32, shape (min(count, n), …).
+        Of each input, float32, shape (min(count, n), …); the same samples of all of them.
     """
     rng = np.random.default_rng(seed)
-    chosen = rng.choice(len(x_train), min(count, len(x_train)), replace=False)
-    return x_train[chosen].astype("float32")
+    n = len(x_train[0])
+    chosen = rng.choice(n, min(count, n), replace=False)
+    return [x[chosen].astype("float32") for x in x_train]
 
 
 def _convert(
-    model: Source, quantize: Mapping[str, Any], samples: np.ndarray | None
+    model: Source, quantize: Mapping[str, Any], samples: Sequence[np.ndarray] | None
 ) -> tuple[bytes, list[str]]:
     """The ``.tflite`` and notes; falls back to float operators where int8 has no kernel."""
     try:
@@ -152,7 +167,11 @@ def _sparsely_encoded(
 
 
 def _converter(
-    model: Source, quantize: Mapping[str, Any], samples: np.ndarray | None, *, strict: bool
+    model: Source,
+    quantize: Mapping[str, Any],
+    samples: Sequence[np.ndarray] | None,
+    *,
+    strict: bool,
 ) -> Any:
     converter = model.converter()
     mode = quantize["mode"]
@@ -166,7 +185,7 @@ def _converter(
             operators = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8 if mode == "int8" else _INT16X8]
             operators += [] if strict else [tf.lite.OpsSet.TFLITE_BUILTINS]
             converter.target_spec.supported_ops = operators
-            converter.representative_dataset = _feed(samples, model.input_dtypes[0])
+            converter.representative_dataset = _feed(model, samples)
         if quantize["granularity"] == "per_tensor":
             converter._experimental_disable_per_channel = True
         if quantize["io"] != "float32":
@@ -175,8 +194,16 @@ def _converter(
     return converter
 
 
-def _feed(samples: np.ndarray, dtype: str) -> Callable[[], Iterator[list[np.ndarray]]]:
-    return lambda: ([sample[np.newaxis].astype(dtype)] for sample in samples)
+def _feed(
+    model: Source, samples: Sequence[np.ndarray]
+) -> Callable[[], Iterator[dict[str, np.ndarray] | list[np.ndarray]]]:
+    """One sample at a time; several inputs by name, as the converter has an order of its own."""
+    cast = [x.astype(dtype) for x, dtype in zip(samples, model.input_dtypes, strict=True)]
+    count = len(cast[0])
+    if len(cast) == 1:
+        return lambda: ([cast[0][i : i + 1]] for i in range(count))
+    pairs = list(zip(model.input_names, cast, strict=True))
+    return lambda: ({name: x[i : i + 1] for name, x in pairs} for i in range(count))
 
 
 def _outputs_on_random(tflite: bytes) -> list[np.ndarray]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -151,8 +151,9 @@ def _calibrate(prepared: Any, twin: Any, arrays: Arrays) -> None:
     never leaves behind.
     """
     rng = np.random.default_rng(0)
-    count = min(CALIBRATION_BATCH, len(arrays.x_train))
-    samples = arrays.x_train[np.sort(rng.choice(len(arrays.x_train), count, replace=False))]
+    n = arrays.samples("train")
+    chosen = np.sort(rng.choice(n, min(CALIBRATION_BATCH, n), replace=False))
+    samples = [x[chosen] for x in arrays.inputs_for(prepared.input_names, "train")]
     wrappers = {unwrapped(layer).name: layer for layer in twin.layers}
     before = {
         layer.name: layer.__class__.from_config({**layer.get_config(), "activation": "linear"})
@@ -167,14 +168,14 @@ def _calibrate(prepared: Any, twin: Any, arrays: Arrays) -> None:
 
 
 def _ranges(
-    model: Any, samples: np.ndarray, only: Collection[str] | None = None
+    model: Any, samples: Sequence[np.ndarray], only: Collection[str] | None = None
 ) -> dict[str, tuple[float, float]]:
     """Layer name → lowest and highest output over some samples; zero is always inside."""
     names = [layer.name for layer in model.layers if only is None or layer.name in only]
     if not names:
         return {}
     outputs = [model.get_layer(name).output for name in names]
-    values = keras.Model(model.inputs, outputs).predict(samples, batch_size=64, verbose=0)
+    values = keras.Model(model.inputs, outputs).predict(list(samples), batch_size=64, verbose=0)
     values = values if isinstance(values, list) else [values]
     return {
         name: (float(min(value.min(), 0.0)), float(max(value.max(), 1e-3)))

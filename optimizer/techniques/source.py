@@ -28,11 +28,14 @@ class Source:
     Attributes:
         converter: makes a new ``tf.lite.TFLiteConverter`` of it, with nothing set yet.
         layer_names: its layers as a person knows them; empty where they are not known.
-        input_dtypes: what each input takes, in order, such as ``float32``.
+        input_names, output_names: in the order in which the model has them.
+        input_dtypes: what each input takes, such as ``float32``.
     """
 
     converter: Callable[[], Any]
     layer_names: list[str]
+    input_names: list[str]
+    output_names: list[str]
     input_dtypes: list[str]
 
 
@@ -52,7 +55,9 @@ def source_of(files: Files, *, aware: bool, calibrates: bool) -> Source:
         saved = open_saved_model(files["saved_model.zip"])
         if calibrates and saved.has_loops:
             raise _loops([])
-        return Source(saved.converter, [], [spec.dtype.name for spec in saved.inputs])
+        outputs = [name for name, _ in saved.outputs]
+        dtypes = [spec.dtype.name for spec in saved.inputs]
+        return Source(saved.converter, [], [spec.name for spec in saved.inputs], outputs, dtypes)
     model = restore(files) if aware else load_flat(files["model.keras"])
     names = [unwrapped(layer).name for layer in model.layers]
     if calibrates:
@@ -61,8 +66,13 @@ def source_of(files: Files, *, aware: bool, calibrates: bool) -> Source:
             raise _loops(left)
         model = unrolled(model)
     model = with_flat_pooling(model)
-    dtypes = [tensor.dtype.name for tensor in model.inputs]
-    return Source(lambda: keras_converter(model), names, dtypes)
+    return Source(
+        lambda: keras_converter(model),
+        names,
+        list(model.input_names),
+        list(model.output_names),
+        [tensor.dtype.name for tensor in model.inputs],
+    )
 
 
 def _loops(names: list[str]) -> StageError:

@@ -12,6 +12,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from optimizer.data.arrays import Arrays
+from optimizer.data.objective import losses_for, split_task
 from optimizer.errors import StageError
 from optimizer.stage import Progress
 from optimizer.techniques.graph import unwrapped
@@ -34,50 +35,96 @@ def steps_in(samples: int, fine_tune: Mapping[str, Any]) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """What a model is trained for: samples, targets and loss, as Keras takes them.
+    """What a model is trained for: samples, targets and losses, in the model's order.
 
     Attributes:
-        x: training samples, float32, shape (n, …).
-        y: targets in the shape of the model's output: float32, or int class indices.
-        loss: a tf_keras loss.
+        x: training samples of each input, float32, shape (n, …).
+        y: targets of each output in its shape: float32, or int class indices.
+        losses: a tf_keras loss for each output; their sum is what is trained.
     """
 
-    x: np.ndarray
-    y: np.ndarray
-    loss: Any
+    x: list[np.ndarray]
+    y: list[np.ndarray]
+    losses: list[Any]
 
     @classmethod
-    def of(cls, model: Any, arrays: Arrays, task: str) -> Objective:
+    def of(cls, model: Any, arrays: Arrays, task: str, loss: str | None = None) -> Objective:
         """The objective of a task; an output without softmax or sigmoid is taken for logits.
 
         Args:
-            model: a flat model, without tfmot's wrappers, whose output layer tells the loss.
+            model: a flat model, without tfmot's wrappers, whose output layers tell the losses.
             arrays: the study's dataset.
-            task: one of the study's tasks.
+            task: the study's, one task per output joined by ``+``.
+            loss: the losses a person chose, joined likewise; ``None`` for the proposed ones.
+
+        Raises:
+            InputError: the data have no labels to train with, or do not fit the model.
         """
-        return cls(arrays.x_train, _targets(model, arrays, task), _loss(model, task))
+        x = arrays.inputs_for(model.input_names, "train")
+        tasks = split_task(task)
+        chosen = losses_for(tasks, loss)
+        if tasks == ["reconstruction"]:
+            targets = x
+        else:
+            targets = arrays.targets_for(model.output_names, "train")
+        y, losses = [], []
+        for name, tensor, target, each in zip(chosen, model.outputs, targets, tasks, strict=True):
+            y.append(_target(tensor, target, each))
+            losses.append(make_loss(name, _output_activation(tensor)))
+        return cls(x, y, losses)
 
     @property
     def samples(self) -> int:
         """Number of training samples."""
-        return len(self.x)
+        return len(self.x[0])
+
+    def batch(self, start: int, stop: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Samples and targets from ``start`` to before ``stop``."""
+        return [x[start:stop] for x in self.x], [y[start:stop] for y in self.y]
+
+    def error(self, y: Sequence[Any], outputs: Any) -> Any:
+        """The sum of the losses of a batch, as a tensor.
+
+        Args:
+            y: targets of each output.
+            outputs: what the model gave: a tensor, or one for each output.
+        """
+        given = outputs if isinstance(outputs, list | tuple) else [outputs]
+        parts = zip(self.losses, y, given, strict=True)
+        return tf.add_n([loss(target, output) for loss, target, output in parts])
 
 
-def _loss(model: Any, task: str) -> Any:
-    if task == "multiclass":
-        return keras.losses.SparseCategoricalCrossentropy(
-            from_logits=_output_activation(model) != "softmax"
+def make_loss(name: str, activation: str) -> Any:
+    """A tf_keras loss by its name in :data:`optimizer.data.objective.LOSSES`.
+
+    Args:
+        name: of the loss.
+        activation: what the output ends in; without softmax or sigmoid it gives logits.
+    """
+    losses = keras.losses
+    if name == "sparse_categorical_crossentropy":
+        return losses.SparseCategoricalCrossentropy(from_logits=activation != "softmax")
+    if name == "categorical_focal_crossentropy":
+        focal = losses.CategoricalFocalCrossentropy(from_logits=activation != "softmax")
+        return lambda y, scores: focal(
+            tf.one_hot(tf.reshape(tf.cast(y, tf.int32), [-1]), tf.shape(scores)[-1]), scores
         )
-    if task == "binary":
-        return keras.losses.BinaryCrossentropy(from_logits=_output_activation(model) != "sigmoid")
-    return keras.losses.MeanSquaredError()
+    if name == "binary_crossentropy":
+        return losses.BinaryCrossentropy(from_logits=activation != "sigmoid")
+    if name == "binary_focal_crossentropy":
+        return losses.BinaryFocalCrossentropy(from_logits=activation != "sigmoid")
+    plain = {
+        "mean_squared_error": losses.MeanSquaredError,
+        "mean_absolute_error": losses.MeanAbsoluteError,
+        "huber": losses.Huber,
+    }
+    return plain[name]()
 
 
-def _targets(model: Any, arrays: Arrays, task: str) -> np.ndarray:
-    targets = arrays.train_targets(task)
+def _target(tensor: Any, target: np.ndarray, task: str) -> np.ndarray:
     if task in ("multiclass", "reconstruction"):
-        return targets
-    return targets.reshape(len(targets), *model.output_shape[1:]).astype("float32")
+        return target
+    return target.reshape(len(target), *tensor.shape[1:]).astype("float32")
 
 
 def fit(
@@ -96,7 +143,7 @@ def fit(
         StageError: the loss became NaN or infinite.
     """
     optimizer = keras.optimizers.Adam(learning_rate=fine_tune["learning_rate"])
-    model.compile(optimizer=optimizer, loss=objective.loss, jit_compile=False)
+    model.compile(optimizer=optimizer, loss=objective.losses, jit_compile=False)
     history = model.fit(
         objective.x,
         objective.y,
@@ -109,7 +156,7 @@ def fit(
         ],
         verbose=0,
     )
-    _estimate_batch_normalization(model, objective.x, fine_tune["batch_size"])
+    _estimate_batch_normalization(model, objective, fine_tune["batch_size"])
     losses = [float(value) for value in history.history["loss"]]
     if not np.isfinite(losses[-1]):
         raise StageError(
@@ -129,20 +176,18 @@ def taylor(model: Any, objective: Objective) -> Callable[[Sequence[Kernel]], lis
         model: a flat model that gives the loss; its variables are those of the kernels.
         objective: samples, targets and loss.
     """
-    loss = objective.loss
 
     @tf.function
     def gradients(variables: Any, x: Any, y: Any) -> Any:
         with tf.GradientTape() as tape:
-            value = loss(y, model(x, training=False))
+            value = objective.error(y, model(x, training=False))
         return tape.gradient(value, variables, unconnected_gradients="zero")
 
     def score(kernels: Sequence[Kernel]) -> list[np.ndarray]:
         variables = [kernel.variable for kernel in kernels]
         scores = [np.zeros(variable.shape) for variable in variables]
         for start in range(0, min(_TAYLOR_SAMPLES, objective.samples), _TAYLOR_BATCH):
-            batch = slice(start, start + _TAYLOR_BATCH)
-            found = gradients(variables, objective.x[batch], objective.y[batch])
+            found = gradients(variables, *objective.batch(start, start + _TAYLOR_BATCH))
             for index, gradient in enumerate(found):
                 dense = np.asarray(tf.convert_to_tensor(gradient))
                 scores[index] += np.abs(variables[index].numpy() * dense)
@@ -151,7 +196,7 @@ def taylor(model: Any, objective: Objective) -> Callable[[Sequence[Kernel]], lis
     return score
 
 
-def _estimate_batch_normalization(model: Any, samples: np.ndarray, batch_size: int) -> None:
+def _estimate_batch_normalization(model: Any, objective: Objective, batch_size: int) -> None:
     """Take the moving mean and variance of every trainable BatchNormalization anew.
 
     Their momentum of 0.99 remembers the weights of a hundred steps ago, which a short
@@ -167,11 +212,12 @@ def _estimate_batch_normalization(model: Any, samples: np.ndarray, batch_size: i
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]
-    starts = range(0, min(len(samples), _ESTIMATION_BATCHES * batch_size), batch_size)
+    starts = range(0, min(objective.samples, _ESTIMATION_BATCHES * batch_size), batch_size)
     for index, start in enumerate(starts):
         for norm in norms:
             norm.momentum = index / (index + 1)
-        model(tf.convert_to_tensor(samples[start : start + batch_size]), training=True)
+        x, _ = objective.batch(start, start + batch_size)
+        model([tf.convert_to_tensor(part) for part in x], training=True)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
 
@@ -198,8 +244,8 @@ class _Report(keras.callbacks.Callback):
         )
 
 
-def _output_activation(model: Any) -> str:
-    layer = model.output._keras_history.layer
+def _output_activation(tensor: Any) -> str:
+    layer = tensor._keras_history.layer
     while isinstance(layer, (keras.layers.Reshape, keras.layers.Flatten)):
         layer = layer.inbound_nodes[0].inbound_layers
     if isinstance(layer, keras.layers.Softmax):

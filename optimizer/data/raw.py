@@ -1,0 +1,72 @@
+"""What the reader of a format hands on: arrays by name, not yet checked against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """The arrays of an uploaded file.
+
+    Attributes:
+        format: of the file, for the facts.
+        inputs: input name → its samples in one part, yet to be split, or in two: train, test.
+        targets: target name → its labels in as many parts; empty without labels.
+        notes: sentences about what was changed or left out.
+        class_names: of the classes 0, 1, 2 … of the only target, where the file names them.
+    """
+
+    format: str
+    inputs: Mapping[str, tuple[np.ndarray, ...]]
+    targets: Mapping[str, tuple[np.ndarray, ...]]
+    notes: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+
+    @property
+    def split(self) -> bool:
+        """Whether the file brings its own test samples."""
+        return len(next(iter(self.inputs.values()))) == 2
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """``train`` and ``test``, or one part without a name."""
+        return ("train", "test") if self.split else ("",)
+
+
+def array_name(kind: str, name: str, part: str) -> str:
+    """What an array is called in an ``.npz``: ``x``, ``x_train``, ``y_test_price``.
+
+    Args:
+        kind: ``x`` or ``y``.
+        name: of the input or target; the kind itself when there is only one.
+        part: ``train``, ``test``, or nothing before the split.
+    """
+    return "_".join(filter(None, (kind, part, name if name != kind else "")))
+
+
+@dataclass(frozen=True)
+class ArrayHeader:
+    """What one array declares: its name in the file, shape (samples first) and dtype."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class UploadSummary:
+    """What is in an uploaded dataset, without having read any array.
+
+    Attributes:
+        arrays: those that will be used, x before y, train before test.
+        has_test: whether the file brings its own test samples.
+        ignored: names of other arrays in the file.
+    """
+
+    arrays: tuple[ArrayHeader, ...]
+    has_test: bool
+    ignored: tuple[str, ...]
