@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any, get_args
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -15,6 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     from optimizer import commands
     from optimizer.errors import FeatherweightError, InputError
+    from optimizer.session import Choice
 
     try:
         if options.command == "inspect":
@@ -28,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
             options.out,
             as_json=options.json,
             use_cache=not options.no_cache,
+            options=_reading(options),
+            choice=Choice(options.task, options.loss, options.metric),
         )
     except InputError as error:
         print(error, file=sys.stderr)
@@ -54,9 +58,14 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="run one recipe and write its files")
     run.add_argument("model", metavar="MODEL", help="a .keras or .h5 file, or a sample's name")
-    run.add_argument("--data", required=True, help="an .npz file, or a sample dataset's name")
+    run.add_argument(
+        "--data",
+        required=True,
+        help="an .npz, a .csv, a .parquet, a .zip of image folders, or a sample dataset's name",
+    )
     run.add_argument("--recipe", required=True, type=Path, help="a recipe.json")
     run.add_argument("--out", required=True, type=Path, help="folder for the results")
+    _add_reading(run)
     run.add_argument(
         "--no-cache", action="store_true", help="repeat every stage, in a store of its own"
     )
@@ -68,6 +77,39 @@ def _parser() -> argparse.ArgumentParser:
     benchmark.add_argument("files", metavar="FILE.tflite", nargs="+", type=Path)
     _add_json(benchmark)
     return parser
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    from optimizer.data.objective import TASKS
+    from optimizer.data.options import Scaling
+
+    parser.add_argument(
+        "--scaling",
+        choices=get_args(Scaling),
+        help="applied once to the samples: none, unit (x / 255), standardize (mean 0, deviation "
+        "1), symmetric (x / 127.5 - 1)",
+    )
+    parser.add_argument(
+        "--labels",
+        metavar="COLUMN",
+        nargs="*",
+        help="of a table, its label columns; without a name: no labels",
+    )
+    parser.add_argument(
+        "--leave-out", metavar="COLUMN", nargs="+", help="of a table, columns not to use"
+    )
+    parser.add_argument("--task", help=f"{', '.join(TASKS)}; one per output, joined by +")
+    parser.add_argument("--loss", help="for fine-tuning, if not the task's usual one")
+    parser.add_argument("--metric", help="to put first, if not the task's usual one")
+
+
+def _reading(options: argparse.Namespace) -> dict[str, Any]:
+    given = {
+        "scaling": options.scaling,
+        "labels": options.labels,
+        "left_out": options.leave_out,
+    }
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:

@@ -7,18 +7,19 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from optimizer import samples
+from optimizer.data.options import DataOptions
 from optimizer.errors import InputError
 from optimizer.export import file_stem, results_csv, study_results
 from optimizer.format import format_bytes
 from optimizer.models.inspect import identify
 from optimizer.recipe import Recipe
-from optimizer.session import bring, open_study, run_recipes
+from optimizer.session import PROPOSED, Choice, bring, open_study, run_recipes
 from optimizer.store import Store
 from optimizer.store.records import Study, Variant
 from optimizer.takeaway.bundle import bundle
@@ -37,17 +38,39 @@ def inspect(model: str, *, as_json: bool) -> int:
 
 
 def run(
-    model: str, data: str, recipe: Path, out: Path, *, as_json: bool, use_cache: bool = True
+    model: str,
+    data: str,
+    recipe: Path,
+    out: Path,
+    *,
+    as_json: bool,
+    use_cache: bool = True,
+    options: Mapping[str, Any] | None = None,
+    choice: Choice = PROPOSED,
 ) -> int:
-    """Run one recipe and write its files into ``out``. Exit code 0, or 1 if it failed."""
+    """Run one recipe and write its files into ``out``. Exit code 0, or 1 if it failed.
+
+    Args:
+        model, data: paths or names of samples.
+        recipe: a ``recipe.json``.
+        out: where results go.
+        as_json: print ``results.json`` and not a table.
+        use_cache: use what is in the person's store.
+        options: how to read the data, see :class:`optimizer.data.options.DataOptions`.
+        choice: task, loss and metric.
+
+    Raises:
+        InputError: something of it cannot be used.
+    """
+    reading = DataOptions.parse(options or {})
     wanted = Recipe.read(recipe)
     model_file, data_file = _model_file(model), _data_file(data)
     identify(model_file[1], model_file[0])
     out = _output_folder(out)
     with _store(use_cache) as store:
-        found, dataset = bring(store, model_file, data_file, _say)
+        found, dataset = bring(store, model_file, data_file, _say, reading)
         assert dataset is not None
-        study = open_study(store, found, dataset, _say)
+        study = open_study(store, found, dataset, _say, choice=choice)
         variants = run_recipes(store, study, [wanted], _say)
         results = write_results(store, store.get_study(study.id), variants, out)
     print(json.dumps(results, indent=2) if as_json else _results_text(results))

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from optimizer.format import format_times, metric_title
+from optimizer.format import format_times, is_share, metric_title
 from optimizer.measured import Measured, measured, state_text
 from optimizer.store.records import Variant
 
@@ -57,12 +57,12 @@ def suggested(variants: Sequence[Variant]) -> Variant | None:
 
 def metric_column(metric: str) -> str:
     """The table's column of the task's metric."""
-    return metric_title(metric) + (" (%)" if metric == "accuracy" else "")
+    return metric_title(metric) + (" (%)" if is_share(metric) else "")
 
 
 def difference_column(metric: str) -> str:
     """The table's column of the metric's difference to the baseline."""
-    return "Δ " + metric_title(metric) + (" (points)" if metric == "accuracy" else "")
+    return "Δ " + metric_title(metric) + (" (points)" if is_share(metric) else "")
 
 
 def latency_verdict(found: Measured) -> str:
@@ -92,7 +92,7 @@ def _row(variant: Variant, base: Measured | None, metric: str) -> dict[str, Any]
     row: dict[str, Any] = {"id": variant.id, "Variant": variant.name, "State": state_text(variant)}
     if found is None:
         return row
-    column, share = metric_column(metric), 100 if metric == "accuracy" else 1
+    column, share = metric_column(metric), 100 if is_share(metric) else 1
     latency = found.latency
     row |= {
         "Size (kB)": _scaled(found.size_bytes, 0.001),

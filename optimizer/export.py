@@ -29,6 +29,16 @@ _MEASURED = (
     "max_distinct_weights",
     "macs",
 )
+OTHER_METRICS = (
+    "mae",
+    "mse",
+    "r2",
+    "auc",
+    "f1_macro",
+    "f1_micro",
+    "subset_accuracy",
+    "label_accuracy",
+)
 CSV_COLUMNS = (
     "name",
     "state",
@@ -38,8 +48,7 @@ CSV_COLUMNS = (
     "gzip_bytes",
     "parameter_bytes",
     "accuracy",
-    "mae",
-    "mse",
+    *OTHER_METRICS,
     "agreement",
     "accuracy_n",
     "latency_p50_ms",
@@ -155,7 +164,7 @@ def _csv_row(variant: Variant) -> dict[str, Any]:
     metrics = record["metrics"] or {}
     return {
         **record,
-        **{name: metrics.get(name) for name in ("mae", "mse")},
+        **{name: metrics.get(name) for name in OTHER_METRICS},
         **{f"latency_{name}_ms": latency.get(name) for name in ("p50", "p90", "p99")},
         "latency_ratio": latency.get("ratio"),
         "latency_ratio_low": low,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from optimizer.data.task import several_ends
+from optimizer.data.objective import UNLABELLED
 from optimizer.recipe import Recipe
 
 Facts = Mapping[str, Any]
@@ -18,18 +18,18 @@ _FEW_UPDATES = 20
 """Steps below which a rising sparsity has hardly any time to recover."""
 
 
-def objections(recipe: Recipe, model_facts: Facts) -> list[str]:
+def objections(recipe: Recipe, model_facts: Facts, task: str) -> list[str]:
     """Why a recipe cannot run here, each as a sentence; empty when it can.
 
     Args:
         recipe: already valid in itself.
         model_facts: ``facts.json`` of the model; its layers say what can act on them.
+        task: the study's.
     """
-    kind = kind_objection(recipe, model_facts)
-    if kind:
-        return [kind]
-    several = several_ends(model_facts)
-    found = [several] if several else []
+    basic = basic_objection(recipe, model_facts, task)
+    if basic:
+        return [basic]
+    found = []
     for part, done, field, noun in _PARTS:
         channels = part == "prune" and recipe.prune is not None and not recipe.leaves_zeros
         able = _able(model_facts, "channels" if channels else part)
@@ -57,9 +57,14 @@ def objections(recipe: Recipe, model_facts: Facts) -> list[str]:
     return found
 
 
-def kind_objection(recipe: Recipe, model_facts: Facts) -> str | None:
-    """Why a recipe cannot act on a model of this kind (TFLite, SavedModel), or ``None``."""
+def basic_objection(recipe: Recipe, model_facts: Facts, task: str) -> str | None:
+    """Why a recipe cannot act on this kind of model or data, whatever the layers, or ``None``."""
     kind = model_facts.get("kind", "keras")
+    if recipe.trains and UNLABELLED in task.split("+"):
+        return (
+            "The study has no labels, and this recipe trains. Post-training quantization is "
+            "possible; for the rest bring data with labels."
+        )
     if kind == "tflite" and not recipe.is_baseline:
         return (
             "The model is a TFLite file: it is finished, so it can be measured but neither trained "

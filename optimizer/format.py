@@ -54,8 +54,13 @@ def format_points(difference: float) -> str:
 
 
 def format_metric(name: str, value: float) -> str:
-    """Accuracy as a percentage, errors with four significant digits."""
-    return f"{100 * value:.2f} %" if name == "accuracy" else f"{value:.4g}"
+    """Accuracies as a percentage, other figures with four significant digits."""
+    return f"{100 * value:.2f} %" if is_share(name) else f"{value:.4g}"
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric is a share of samples or labels, and so shown in per cent."""
+    return metric.endswith("accuracy")
 
 
 def format_when(iso_time: str) -> str:
@@ -77,6 +82,12 @@ METRIC_TITLES = {
     "accuracy": "Accuracy",
     "mae": "Mean absolute error",
     "mse": "Mean squared error",
+    "r2": "R²",
+    "auc": "AUC",
+    "f1_macro": "F1, mean over classes",
+    "f1_micro": "F1 over all labels",
+    "subset_accuracy": "Accuracy, all labels right",
+    "label_accuracy": "Accuracy per label",
 }
 """Metric name → what the screen calls it."""
 

@@ -11,6 +11,7 @@ from optimizer.format import (
     format_ms,
     format_points,
     format_times,
+    is_share,
     metric_title,
 )
 from optimizer.measured import Measured, measured
@@ -126,7 +127,7 @@ def _metric(found: Measured, base: Measured | None) -> Headline:
     difference = found.value - base.value
     if difference == 0:
         return Headline(title, shown, "same as the baseline", None, text)
-    words = format_points(difference) if metric == "accuracy" else f"{difference:+.4g}"
+    words = format_points(difference) if is_share(metric) else f"{difference:+.4g}"
     return Headline(title, shown, words, (difference > 0) == found.higher_is_better, text)
 
 

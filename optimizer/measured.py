@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from optimizer.data.objective import LOWER_IS_BETTER
 from optimizer.store.records import Variant
 
 
@@ -49,7 +50,7 @@ class Measured:
     """What was measured on a variant's ``.tflite``.
 
     Attributes:
-        metric: ``accuracy``, ``mae`` or ``mse``.
+        metric: the headline, one of :data:`optimizer.data.objective.METRICS`.
         value: of the metric; shares from 0 to 1.
         interval: 95 % interval of the metric.
         sparsity: share of zeros among prunable weights, as read from the file.
@@ -107,7 +108,7 @@ def measured(variant: Variant | None) -> Measured | None:
         metric=metric,
         value=metrics.get(metric),
         interval=_pair(results.get("metric_interval")),
-        higher_is_better=bool(results.get("higher_is_better", metric == "accuracy")),
+        higher_is_better=bool(results.get("higher_is_better", metric not in LOWER_IS_BETTER)),
         samples=results.get("accuracy_n"),
         agreement=results.get("agreement"),
         mean_abs_difference=results.get("mean_abs_difference"),

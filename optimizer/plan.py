@@ -127,21 +127,49 @@ class VariantPlan:
 
 
 @dataclass(frozen=True)
+class StudyObjective:
+    """What a study's models are trained for, and what is measured.
+
+    Attributes:
+        task: one of :data:`optimizer.data.objective.TASKS` per output, joined by ``+``.
+        from_logits: for each output whether it is not a probability yet.
+        inputs, outputs: the model's names, in its order.
+        loss: one per output, joined by ``+``; ``None`` for the task's own.
+        metric: the headline of the first output; ``None`` for the task's own.
+    """
+
+    task: str
+    from_logits: tuple[bool, ...] = ()
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    loss: str | None = None
+    metric: str | None = None
+
+    def measured(self) -> dict[str, Any]:
+        """The parameters of measuring, which the loss is none of; JSON-able."""
+        return {
+            "task": self.task,
+            "metric": self.metric,
+            "from_logits": list(self.from_logits),
+            "inputs": list(self.inputs),
+            "outputs": list(self.outputs),
+        }
+
+
+@dataclass(frozen=True)
 class StudyPlan:
     """What every variant of a study shares.
 
     Attributes:
         model: the stage that imports the model.
         data: the stage that prepares the dataset.
-        task: ``multiclass``, ``binary``, ``regression`` or ``reconstruction``.
-        from_logits: the model's output is not a probability yet.
+        objective: what is trained for and measured.
         threads: processor threads for each stage.
     """
 
     model: Stage
     data: Stage
-    task: str
-    from_logits: bool
+    objective: StudyObjective
     threads: int
 
     def variant(self, recipe: Recipe) -> VariantPlan:
@@ -160,7 +188,12 @@ class StudyPlan:
 
     def _convert(self, recipe: Recipe) -> Stage:
         dump = recipe.model_dump(mode="json")
-        tune = {"fine_tune": dump["fine_tune"], "seed": dump["seed"], "task": self.task}
+        tune = {
+            "fine_tune": dump["fine_tune"],
+            "seed": dump["seed"],
+            "task": self.objective.task,
+            "loss": self.objective.loss,
+        }
         model: Stage = self.model
         if recipe.prune:
             overrides = _overrides(dump, "final_sparsity")
@@ -226,7 +259,7 @@ class StudyPlan:
             "evaluate",
             "optimizer.measure.accuracy:stage",
             "Measure accuracy",
-            {"task": self.task, "from_logits": self.from_logits, "threads": self.threads},
+            {**self.objective.measured(), "threads": self.threads},
             {**inputs, "baseline": baseline} if baseline else inputs,
             threads=self.threads,
         )
@@ -255,13 +288,30 @@ def import_model(sha256: str, file_name: str) -> Stage:
     )
 
 
-def prepare_data(sha256: str, file_name: str, test_share: float, split_seed: int) -> Stage:
-    """The stage that turns an uploaded dataset into train and test arrays."""
+def prepare_data(
+    sha256: str,
+    file_name: str,
+    test_share: float,
+    split_seed: int,
+    options: Mapping[str, Any] | None = None,
+) -> Stage:
+    """The stage that turns an uploaded dataset into train and test arrays.
+
+    Args:
+        sha256, file_name: of the file.
+        test_share, split_seed: used when the file is not split.
+        options: as :class:`optimizer.data.options.DataOptions` dumps them.
+    """
     return Stage(
         "prepare_data",
         "optimizer.data.stage:prepare_data",
         "Read the data",
-        {"file_name": file_name, "test_share": test_share, "split_seed": split_seed},
+        {
+            "file_name": file_name,
+            "test_share": test_share,
+            "split_seed": split_seed,
+            "options": dict(options or {}),
+        },
         {"file": Source(sha256)},
         resource="light",
     )

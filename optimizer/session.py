@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from optimizer.data.check import check_data, propose_task
+from optimizer.data.formats import inspect_upload
+from optimizer.data.objective import check_choice
+from optimizer.data.options import DataOptions
 from optimizer.errors import InputError, StageError
-from optimizer.feasible import kind_objection
+from optimizer.feasible import objections
 from optimizer.recipe import Recipe
 from optimizer.store import Store
 from optimizer.store.records import FINISHED, Dataset, Model, Run, Study, Variant
@@ -41,7 +45,11 @@ def complete(store: Store, runs: Sequence[Run], report: Report) -> list[Run]:
 
 
 def bring(
-    store: Store, model: tuple[str, bytes], data: tuple[str, bytes] | None, report: Report
+    store: Store,
+    model: tuple[str, bytes],
+    data: tuple[str, bytes] | None,
+    report: Report,
+    options: DataOptions | None = None,
 ) -> tuple[Model, Dataset | None]:
     """Put a model file and a data file into the store and read both.
 
@@ -50,30 +58,62 @@ def bring(
         model: file name and content.
         data: file name and content, or ``None``.
         report: see :func:`complete`.
+        options: how to read the data; the shape of samples is taken from the model.
 
     Raises:
         InputError: one of them was refused.
     """
     added = store.add_model(*model)
-    runs = [store.queue_run("import_model", f"Read {model[0]}", model_id=added.id)]
-    dataset = None
-    if data is not None:
-        dataset = store.add_dataset(*data)
-        title = f"Read {data[0]}"
-        runs.append(store.queue_run("prepare_data", title, dataset_id=dataset.id))
-    for run in complete(store, runs, report):
-        if run.state != "done":
-            raise InputError(run.error or f"{run.title}: {run.state}.")
-    return store.get_model(added.id), dataset and store.get_dataset(dataset.id)
+    _finish(store, store.queue_run("import_model", f"Read {model[0]}", model_id=added.id), report)
+    added = store.get_model(added.id)
+    if data is None:
+        return added, None
+    assert added.facts is not None
+    reading = options or DataOptions()
+    if inspect_upload(data[1], data[0]).takes_model_shape:
+        reading = reading.shaped_for(added.facts)
+    dataset = store.add_dataset(data[0], data[1], options=reading.dump())
+    run = store.queue_run("prepare_data", f"Read {data[0]}", dataset_id=dataset.id)
+    _finish(store, run, report)
+    return added, store.get_dataset(dataset.id)
+
+
+def _finish(store: Store, run: Run, report: Report) -> None:
+    ended = complete(store, [run], report)[0]
+    if ended.state != "done":
+        raise InputError(ended.error or f"{ended.title}: {ended.state}.")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a person chose for a study; ``None`` is proposed from the model and the labels."""
+
+    task: str | None = None
+    loss: str | None = None
+    metric: str | None = None
+
+    @property
+    def objective(self) -> dict[str, str]:
+        """As :class:`optimizer.store.records.Study` has it."""
+        named = {"loss": self.loss, "metric": self.metric}
+        return {name: value for name, value in named.items() if value}
+
+
+PROPOSED = Choice()
 
 
 def open_study(
-    store: Store, model: Model, dataset: Dataset, report: Report, name: str | None = None
+    store: Store,
+    model: Model,
+    dataset: Dataset,
+    report: Report,
+    name: str | None = None,
+    choice: Choice = PROPOSED,
 ) -> Study:
     """The study of a model and a dataset, made when there is none yet.
 
     Raises:
-        InputError: the data do not fit the model; both sides' values are named.
+        InputError: the data do not fit the model, or the choice does not fit them.
     """
     assert model.facts is not None
     assert dataset.facts is not None
@@ -83,11 +123,14 @@ def open_study(
         raise InputError(" ".join(errors))
     for finding in findings:
         report(f"Warning: {finding.message}")
-    task = propose_task(model.facts, dataset.facts)
+    task = choice.task or propose_task(model.facts, dataset.facts)
+    check_choice(task, choice.loss, choice.metric, len(model.facts["outputs"]))
+    wanted = (model.id, dataset.id, task, choice.objective)
     for study in store.list_studies():
-        if (study.model_id, study.dataset_id, study.task) == (model.id, dataset.id, task):
+        if (study.model_id, study.dataset_id, study.task, study.objective) == wanted:
             return study
-    return store.create_study(name or f"{model.name} on {dataset.name}", model.id, dataset.id, task)
+    title = name or f"{model.name} on {dataset.name}"
+    return store.create_study(title, model.id, dataset.id, task, objective=choice.objective)
 
 
 def run_recipes(
@@ -99,15 +142,15 @@ def run_recipes(
         The baseline and one variant per recipe, done or failed.
 
     Raises:
-        InputError: a recipe asks for what the study's kind of model does not allow.
+        InputError: a recipe asks for what the study's model or data do not allow.
         StageError: the run was cancelled before its end.
     """
     facts = store.get_model(study.model_id).facts
     assert facts is not None
     for recipe in recipes:
-        problem = kind_objection(recipe, facts)
-        if problem:
-            raise InputError(problem)
+        problems = objections(recipe, facts, study.task)
+        if problems:
+            raise InputError(f"{recipe.name}: {' '.join(problems)}")
     variants = store.add_variants(study.id, [Recipe(), *recipes])
     ids = [variant.id for variant in variants]
     title = ", ".join(recipe.name for recipe in recipes) or "Baseline"

@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 
 from optimizer.charts.style import BLUE, GREY, ORANGE, SKY, styled
 from optimizer.comparison import metric_column
-from optimizer.format import format_bytes, format_metric, format_ms
+from optimizer.data.objective import LOWER_IS_BETTER
+from optimizer.format import format_bytes, format_metric, format_ms, is_share
 from optimizer.measured import Measured, measured
 from optimizer.store.records import Variant
 
@@ -53,7 +54,7 @@ class BarsInfo:
 
 def measures(variants: Sequence[Variant], metric: str) -> dict[str, Measure]:
     """The measures that were taken in a study, by a short name."""
-    share = 100.0 if metric == "accuracy" else 1.0
+    share = 100.0 if is_share(metric) else 1.0
     known = {
         "size": Measure("Size", ".tflite as it ships (kB)", _kilobytes("size_bytes"), _show_kb),
         "gzip": Measure(
@@ -64,7 +65,7 @@ def measures(variants: Sequence[Variant], metric: str) -> dict[str, Measure]:
             metric_column(metric),
             lambda m: None if m.value is None else share * m.value,
             lambda value: format_metric(metric, value / share),
-            larger_is_better=metric == "accuracy",
+            larger_is_better=metric not in LOWER_IS_BETTER,
         ),
         "latency": Measure(
             "Latency",
@@ -163,9 +164,11 @@ def bars_figure(info: BarsInfo) -> go.Figure:
     )
 
 
-def class_balance_figure(train: Sequence[int], test: Sequence[int]) -> go.Figure:
-    """How many samples each class has."""
-    classes = [str(index) for index in range(len(train))]
+def class_balance_figure(
+    train: Sequence[int], test: Sequence[int], names: Sequence[str] = ()
+) -> go.Figure:
+    """How many samples each class has; classes are numbered where they have no names."""
+    classes = list(names) or [str(index) for index in range(len(train))]
     figure = go.Figure()
     figure.add_bar(x=classes, y=list(train), name="Train", marker_color=BLUE)
     figure.add_bar(x=classes, y=list(test), name="Test", marker_color=SKY)

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from optimizer.charts.style import AMBER, BLUE, FAINT, GREY, ORANGE, styled
 from optimizer.comparison import metric_column, study_metric
-from optimizer.format import format_bytes, format_metric, format_ms, metric_title
+from optimizer.format import format_bytes, format_metric, format_ms, is_share, metric_title
 from optimizer.measured import Measured, measured
 from optimizer.pareto import pareto_front
 from optimizer.store.records import Variant
@@ -121,7 +121,7 @@ def _cost(found: Measured, cost: Cost) -> float | None:
 def tradeoff_figure(info: TradeoffInfo) -> go.Figure:
     """Draw it: metric up, cost to the right; the front as a step line."""
     figure = go.Figure()
-    share = 100.0 if info.metric == "accuracy" else 1.0
+    share = 100.0 if is_share(info.metric) else 1.0
     for group in _GROUPS:
         if group == "front":
             _draw_front(figure, info, share)

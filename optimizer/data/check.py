@@ -10,14 +10,16 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from optimizer.data.arrays import bind
+from optimizer.data.facts import Facts, input_names, single, target_names
+from optimizer.data.objective import UNLABELLED
+from optimizer.data.options import SCALINGS
 from optimizer.data.task import (
-    Facts,
     describe_classes,
     number_text,
     outputs_are_logits,
     propose_task,
     renumbering_advice,
-    several_ends,
     shape_text,
 )
 from optimizer.errors import InputError
@@ -47,26 +49,56 @@ def check_data(model_facts: Facts, data_facts: Facts) -> list[Finding]:
         model_facts: ``facts.json`` of ``import_model``.
         data_facts: ``facts.json`` of ``prepare_data``.
     """
-    several = several_ends(model_facts)
-    if several:
-        return [Finding("error", several)]
-    errors = [_shape(model_facts, data_facts), _indices(model_facts, data_facts)]
-    errors.append(_not_finite(data_facts))
     try:
-        task: str = propose_task(model_facts, data_facts)
+        pairs = _inputs(model_facts, data_facts)
+    except InputError as error:
+        return [Finding("error", str(error))]
+    errors: list[str | None] = []
+    warnings: list[str | None] = []
+    for model, data in pairs:
+        errors += [_shape(model, data), _indices(model, data), _not_finite(data)]
+        warnings += [_dtype(model, data), _range(model, data)]
+    errors.append(_scaled_indices(model_facts, data_facts))
+    warnings.append(_scaled_twice(model_facts, data_facts))
+    try:
+        tasks = propose_task(model_facts, data_facts).split("+")
     except InputError as error:
         errors.append(str(error))
-        task = ""
-    warnings = [
-        _dtype(model_facts, data_facts),
-        _range(model_facts, data_facts),
-        _unused_outputs(model_facts, data_facts) if task == "multiclass" else None,
-        _missing_classes(data_facts),
-        _few_samples(data_facts),
-    ]
+        tasks = []
+    warnings += _about_labels(model_facts, data_facts, tasks)
+    warnings.append(_few_samples(data_facts))
     return [Finding("error", text) for text in errors if text] + [
         Finding("warning", text) for text in warnings if text
     ]
+
+
+def _inputs(model_facts: Facts, data_facts: Facts) -> list[tuple[Facts, Facts]]:
+    """For each of the model's inputs: both sides' facts as if there were no other."""
+    inputs = model_facts["inputs"]
+    order = bind([entry["name"] for entry in inputs], input_names(data_facts), "input")
+    return [
+        ({**model_facts, "inputs": [entry]}, single(data_facts, index, 0))
+        for entry, index in zip(inputs, order, strict=True)
+    ]
+
+
+def _about_labels(model_facts: Facts, data_facts: Facts, tasks: list[str]) -> list[str | None]:
+    outputs, names = model_facts["outputs"], target_names(data_facts)
+    if UNLABELLED in tasks:
+        return [
+            "The data have no labels: accuracy is not measured, agreement with the baseline is. "
+            "Recipes that train are not possible; quantization after training is."
+        ]
+    if len(tasks) != len(names):
+        return []
+    order = bind([output["name"] for output in outputs], names, "output")
+    found = []
+    for output, index, task in zip(outputs, order, tasks, strict=True):
+        data = single(data_facts, 0, index)
+        if task == "multiclass":
+            found.append(_unused_outputs({**model_facts, "outputs": [output]}, data))
+        found.append(_missing_classes(data))
+    return found
 
 
 def _shape(model_facts: Facts, data_facts: Facts) -> str | None:
@@ -164,7 +196,7 @@ def _range(model_facts: Facts, data_facts: Facts) -> str | None:
     if low >= 0 and 32 < high <= 255 and not scaling:
         return (
             f"The samples have values {values}, and the model has no Rescaling or Normalization "
-            "layer at its input. If it was trained on scaled values, save x / 255."
+            "layer at its input. If it was trained on scaled values, choose a scaling."
         )
     rescaling = [layer["name"] for layer in scaling if layer["type"] == "Rescaling"]
     if low >= 0 and high <= 1 and rescaling:
@@ -197,6 +229,33 @@ def _missing_classes(data_facts: Facts) -> str | None:
     return (
         f"{len(missing)} of {len(counts['train'])} classes ({listed}) have {tested} test samples "
         "but no training sample; fine-tuning will unlearn them."
+    )
+
+
+def _scaled_indices(model_facts: Facts, data_facts: Facts) -> str | None:
+    """Indices into an embedding must not be scaled."""
+    kind = (data_facts.get("scaling") or {}).get("kind", "none")
+    indexed = any(layer["type"] == "Embedding" for layer in model_facts["layers"])
+    if kind == "none" or not indexed:
+        return None
+    return (
+        f"The samples are scaled ({SCALINGS[kind]}), but the model has an embedding, whose indices "
+        "must stay whole numbers. Choose no scaling."
+    )
+
+
+def _scaled_twice(model_facts: Facts, data_facts: Facts) -> str | None:
+    kind = (data_facts.get("scaling") or {}).get("kind", "none")
+    own = [
+        f"{layer['name']!r} ({layer['type']})"
+        for layer in model_facts["layers"]
+        if layer["type"] in ("Rescaling", "Normalization")
+    ]
+    if kind == "none" or not own:
+        return None
+    return (
+        f"The samples are scaled here ({SCALINGS[kind]}), and the model scales them again in its "
+        f"own layer {own[0]}. Choose no scaling, unless the model was trained like that."
     )
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from optimizer.data.arrays import Arrays
 from optimizer.data.labels import Labels
-from optimizer.data.task import Facts
 
+Facts = Mapping[str, Any]
 EXACT_IN_FLOAT32 = 2**24
 
 
@@ -30,7 +31,7 @@ def dataset_facts(arrays: Arrays, labels: list[Labels]) -> dict[str, Any]:
         {"name": name, **_target_facts(each)}
         for name, each in zip(arrays.target_names, labels, strict=True)
     ]
-    facts = {"train": arrays.samples("train"), "test": arrays.samples("test")}
+    facts: dict[str, Any] = {"train": arrays.samples("train"), "test": arrays.samples("test")}
     facts |= {"inputs": inputs, "targets": targets}
     return single(facts, 0, 0)
 

@@ -7,12 +7,9 @@ objects are never loaded.
 
 from __future__ import annotations
 
-import io
 import math
 import re
-import struct
 import zipfile
-import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import IO
@@ -21,21 +18,20 @@ import numpy as np
 from numpy.lib import format as npy
 
 from optimizer.data.raw import ArrayHeader, Raw, UploadSummary
+from optimizer.data.zips import (
+    DAMAGED,
+    MAX_UNPACKED_BYTES,
+    damaged,
+    open_zip,
+    unpacked_bytes,
+)
 from optimizer.errors import InputError
 
 MAX_MEMBERS = 64
 MAX_DIRECTORY_BYTES = 64 * 1024
-MAX_ARRAY_BYTES = 2 * 2**30
-"""Uncompressed bytes of all arrays together."""
-MAX_RATIO = 200
-"""Largest compression ratio of an array bigger than :data:`RATIO_FREE_BYTES`."""
-RATIO_FREE_BYTES = 64 * 2**20
 
 _KEY = re.compile(r"(x|y)(?:_(train|test)(?=_|$))?(?:_(.+))?", re.IGNORECASE)
 _NAME = re.compile(r"[\w .\-]{1,100}\.npy")
-_END_OF_DIRECTORY = b"PK\x05\x06"
-_ZIP64_LOCATOR = b"PK\x06\x07"
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, struct.error, NotImplementedError)
 
 
 def inspect_npz(data: bytes) -> UploadSummary:
@@ -72,8 +68,8 @@ def read_npz(data: bytes) -> Raw:
                 try:
                     array: np.ndarray = npy.read_array(stream, allow_pickle=False)
                     stream.read(1)  # at the end of the member its checksum is verified
-                except (*_DAMAGED, ValueError) as error:
-                    raise _damaged(f"the array {name!r} cannot be read ({error})") from None
+                except (*DAMAGED, ValueError) as error:
+                    raise damaged(".npz", f"the array {name!r} cannot be read ({error})") from None
             return array
 
         inputs, targets = (
@@ -110,12 +106,8 @@ def open_archive(data: bytes) -> zipfile.ZipFile:
             f"This file is not an .npz: it begins with {data[:4]!r}, not with b'PK'. Save the "
             "arrays with np.savez."
         )
-    _check_directory(data)
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(data))
-    except (*_DAMAGED, ValueError, UnicodeDecodeError) as error:
-        raise _damaged(str(error)) from None
-    _check_members(archive.infolist())
+    archive = open_zip(data, ".npz", MAX_MEMBERS, MAX_DIRECTORY_BYTES)
+    _check_members(archive)
     return archive
 
 
@@ -190,58 +182,27 @@ def _refuse_twins(headers: Collection[str]) -> None:
         seen[name.lower()] = name
 
 
-def _check_directory(data: bytes) -> None:
-    """Bound the central directory before ``zipfile`` parses all of it into objects."""
-    position = data.rfind(_END_OF_DIRECTORY, -65_557)
-    if position < 0 or position + 22 > len(data):
-        raise _damaged("its directory is missing, as in a truncated upload")
-    _, members, directory_bytes = struct.unpack_from("<HHL", data, position + 8)
-    if data[max(0, position - 20) : position].startswith(_ZIP64_LOCATOR):
-        raise InputError("This .npz is written as one of more than 4 GiB; the limit is 2 GiB.")
-    if members > MAX_MEMBERS or directory_bytes > MAX_DIRECTORY_BYTES:
-        raise InputError(
-            f"This .npz declares {members} arrays; at most {MAX_MEMBERS} are accepted. Save only "
-            "x_train, y_train, x_test and y_test."
-        )
-
-
-def _check_members(members: list[zipfile.ZipInfo]) -> None:
-    names = [member.filename for member in members]
-    for name in names:
-        if not _NAME.fullmatch(name):
+def _check_members(archive: zipfile.ZipFile) -> None:
+    for member in archive.infolist():
+        if not _NAME.fullmatch(member.filename):
             raise InputError(
-                f"This .npz contains {name[:100]!r}, which is not the name of an array. Save the "
-                "arrays with np.savez."
+                f"This .npz contains {member.filename[:100]!r}, which is not the name of an array. "
+                "Save the arrays with np.savez."
             )
-    if len(set(names)) < len(names):
-        raise InputError("This .npz contains two arrays of the same name. Save it again.")
-    total = sum(member.file_size for member in members)
-    if total > MAX_ARRAY_BYTES:
-        raise InputError(
-            f"The arrays take {total / 2**30:.1f} GiB of memory; at most "
-            f"{MAX_ARRAY_BYTES // 2**30} GiB are accepted. Use fewer samples."
-        )
-    for member in members:
-        ratio = member.file_size / max(1, member.compress_size)
-        if member.file_size > RATIO_FREE_BYTES and ratio > MAX_RATIO:
-            raise InputError(
-                f"The array {member.filename!r} would unpack from {member.compress_size} to "
-                f"{member.file_size} bytes, which no real data does. Save it again."
-            )
+    unpacked_bytes(archive, ".npz", MAX_UNPACKED_BYTES)
+    for member in archive.infolist():
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise InputError(
                 "This .npz is compressed in a way that NumPy does not write. Save the arrays with "
                 "np.savez_compressed."
             )
-        if member.flag_bits & 0x1:
-            raise InputError("This .npz is encrypted. Save it without a password.")
 
 
 def _open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
     try:
         return archive.open(member)
-    except (*_DAMAGED, RuntimeError, ValueError) as error:
-        raise _damaged(f"{member.filename!r} cannot be opened ({error})") from None
+    except (*DAMAGED, RuntimeError, ValueError) as error:
+        raise damaged(".npz", f"{member.filename!r} cannot be opened ({error})") from None
 
 
 def _header(stream: IO[bytes], member: zipfile.ZipInfo) -> ArrayHeader:
@@ -250,12 +211,12 @@ def _header(stream: IO[bytes], member: zipfile.ZipInfo) -> ArrayHeader:
     try:
         version = npy.read_magic(stream)
         if version not in ((1, 0), (2, 0)):
-            raise _damaged(f"the array {name!r} is in the unknown .npy version {version}")
+            raise damaged(".npz", f"the array {name!r} is in the unknown .npy version {version}")
         reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, _, dtype = reader(stream)
         offset = stream.tell()
-    except (*_DAMAGED, ValueError, TypeError, MemoryError, RecursionError) as error:
-        raise _damaged(f"the header of {name!r} cannot be read ({error})"[:300]) from None
+    except (*DAMAGED, ValueError, TypeError, MemoryError, RecursionError) as error:
+        raise damaged(".npz", f"the header of {name!r} cannot be read ({error})"[:300]) from None
     if dtype.hasobject:
         raise InputError(
             f"The array {name!r} holds Python objects, which can run code when loaded and are "
@@ -267,15 +228,12 @@ def _header(stream: IO[bytes], member: zipfile.ZipInfo) -> ArrayHeader:
             "accepted. Convert it, for example classes given as text to 0, 1, 2 …"
         )
     if min(shape, default=0) < 0:
-        raise _damaged(f"the array {name!r} declares the shape {shape}")
+        raise damaged(".npz", f"the array {name!r} declares the shape {shape}")
     needed = offset + math.prod(shape) * dtype.itemsize
     if needed != member.file_size:
-        raise _damaged(
+        raise damaged(
+            ".npz",
             f"the array {name!r} declares shape {shape} of {dtype}, which takes {needed} bytes, "
-            f"but {member.file_size} are stored"
+            f"but {member.file_size} are stored",
         )
     return ArrayHeader(name, tuple(int(d) for d in shape), str(dtype))
-
-
-def _damaged(reason: str) -> InputError:
-    return InputError(f"This .npz is damaged: {reason}. Save or upload it again.")

@@ -82,3 +82,29 @@ def losses_for(tasks: Sequence[str], loss: str | None) -> list[str]:
                 f"{', '.join(LOSSES[task])}."
             )
     return chosen
+
+
+def check_choice(task: str, loss: str | None, metric: str | None, outputs: int) -> None:
+    """Whether a person's choice for a study makes sense.
+
+    Args:
+        task: joined by ``+``, one per output of the model or one of the whole.
+        loss, metric: ``None`` for the proposed ones.
+        outputs: of the model.
+
+    Raises:
+        InputError: it does not; the message names what can be chosen.
+    """
+    tasks = split_task(task)
+    if len(tasks) != outputs and tasks != [UNLABELLED]:
+        raise InputError(
+            f"The task {task!r} is for {len(tasks)} outputs; the model has {outputs}. Give one "
+            "task for each output, joined by +."
+        )
+    if loss is not None:
+        losses_for(tasks, loss)
+    if metric is not None and metric not in METRICS[tasks[0]]:
+        known = ", ".join(METRICS[tasks[0]]) or "none"
+        raise InputError(
+            f"The metric {metric!r} does not belong to the task {tasks[0]}. Choose one of: {known}."
+        )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ class Raw:
         targets: target name → its labels in as many parts; empty without labels.
         notes: sentences about what was changed or left out.
         class_names: of the classes 0, 1, 2 … of the only target, where the file names them.
+        feature_names: of the values of a sample of shape (features,), where the file names them.
     """
 
     format: str
@@ -25,6 +27,7 @@ class Raw:
     targets: Mapping[str, tuple[np.ndarray, ...]]
     notes: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
 
     @property
     def split(self) -> bool:
@@ -59,14 +62,29 @@ class ArrayHeader:
 
 @dataclass(frozen=True)
 class UploadSummary:
-    """What is in an uploaded dataset, without having read any array.
+    """What is in an uploaded dataset, without having read any sample.
 
     Attributes:
         arrays: those that will be used, x before y, train before test.
         has_test: whether the file brings its own test samples.
-        ignored: names of other arrays in the file.
+        ignored: names of what else is in the file.
+        format: ``npz``, ``csv``, ``parquet`` or ``images``.
+        columns: of a table, each as :class:`optimizer.data.tables.Column` has it.
+        proposed_labels: of a table, the columns that are most likely labels.
+        rows: of a table.
+        classes: of images, class name → number of images; empty without folders.
     """
 
     arrays: tuple[ArrayHeader, ...]
     has_test: bool
     ignored: tuple[str, ...]
+    format: str = "npz"
+    columns: tuple[Mapping[str, Any], ...] = ()
+    proposed_labels: tuple[str, ...] = ()
+    rows: int = 0
+    classes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def takes_model_shape(self) -> bool:
+        """Whether samples are brought into the shape of the model's input."""
+        return self.format != "npz"

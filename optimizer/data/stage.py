@@ -14,7 +14,9 @@ from optimizer.data.arrays import ARRAYS_FILE, Arrays
 from optimizer.data.facts import dataset_facts, rounding_note
 from optimizer.data.formats import read_upload
 from optimizer.data.labels import Labels, read_labels
+from optimizer.data.options import DataOptions
 from optimizer.data.raw import Raw, array_name
+from optimizer.data.scaling import scaled
 from optimizer.data.split import split_indices
 from optimizer.errors import InputError
 from optimizer.stage import Files, Progress
@@ -31,7 +33,7 @@ def prepare_data(
 
     Args:
         params: ``file_name``; ``test_share`` (0 to 1, exclusive) and ``split_seed``, used when
-            the file is not split.
+            the file is not split; ``options`` as :class:`optimizer.data.options.DataOptions`.
         inputs: ``file`` with ``data``, the uploaded bytes.
         progress: told after each step.
 
@@ -44,11 +46,14 @@ def prepare_data(
         InputError: the file cannot be used; the message says why and what to do.
     """
     progress(0.1, "reading the file")
-    raw = read_upload(inputs["file"]["data"], str(params["file_name"]))
+    options = DataOptions.parse(params.get("options") or {})
+    raw = read_upload(inputs["file"]["data"], str(params["file_name"]), options)
     _check_sizes(raw)
     labels = _labels(raw)
     progress(0.5, "checking the samples" if raw.split else "splitting into train and test")
     arrays, labels, split = _arranged(raw, labels, params)
+    progress(0.6, "scaling the samples")
+    arrays, scaling = scaled(arrays, options.scaling)
     progress(0.7, "describing the data")
     facts = dataset_facts(arrays, labels)
     notes = [note for each in labels for note in each.notes]
@@ -56,6 +61,9 @@ def prepare_data(
     facts |= {
         "format": raw.format,
         "split": split,
+        "scaling": scaling,
+        "class_names": list(raw.class_names),
+        "feature_names": list(raw.feature_names),
         "notes": [*notes, *raw.notes, *([rounding] if rounding else [])],
     }
     return {
@@ -82,9 +90,9 @@ def _check_sizes(raw: Raw) -> None:
                 )
     for name, arrays in raw.inputs.items():
         if len({array.shape[1:] for array in arrays}) > 1:
-            shown = [array_name("x", name, part) for part in raw.parts]
+            both = [array_name("x", name, part) for part in raw.parts]
             raise InputError(
-                f"{shown[0]} has samples of shape {arrays[0].shape[1:]}, {shown[1]} of "
+                f"{both[0]} has samples of shape {arrays[0].shape[1:]}, {both[1]} of "
                 f"{arrays[1].shape[1:]}; they must be equal."
             )
     values = sum(array.size for arrays in raw.inputs.values() for array in arrays)

@@ -3,54 +3,94 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
+from optimizer.data.arrays import bind
+from optimizer.data.facts import Facts, single, target_names
+from optimizer.data.objective import UNLABELLED
 from optimizer.errors import InputError
 
-Facts = Mapping[str, Any]
-Task = Literal["multiclass", "binary", "regression", "reconstruction"]
 CLASS_KINDS = ("class_index", "one_hot", "binary")
 _SIGMOIDS = ("sigmoid", "hard_sigmoid")
 
 
-def propose_task(model_facts: Facts, data_facts: Facts) -> Task:
+def propose_task(model_facts: Facts, data_facts: Facts) -> str:
     """The task that outputs and labels suggest together.
 
     Returns:
-        ``multiclass``, ``binary``, ``regression`` or ``reconstruction``.
+        One of :data:`optimizer.data.objective.TASKS` for each output, joined by ``+``;
+        ``unlabelled`` without labels.
 
     Raises:
         InputError: none fits; the message says what the labels are and what the model gives.
     """
-    several = several_ends(model_facts)
-    if several:
-        raise InputError(several)
-    output = model_facts["outputs"][0]
-    shape, kind = list(output["shape"][1:]), data_facts["y_kind"]
-    if _is_autoencoder(model_facts, data_facts):
+    outputs, names = model_facts["outputs"], target_names(data_facts)
+    if len(outputs) == 1 and _is_autoencoder(model_facts, data_facts):
         return "reconstruction"
-    if kind == "none":
-        raise InputError(
-            f"The dataset has no labels, and the model's output of shape {shape_text(shape)} is "
-            "not a reconstruction of its input. Add y_train and y_test."
-        )
+    if not names:
+        return UNLABELLED
+    order = bind([output["name"] for output in outputs], names, "output")
+    return "+".join(
+        _task_of(output, single(data_facts, 0, index))
+        for output, index in zip(outputs, order, strict=True)
+    )
+
+
+def _task_of(output: Facts, data_facts: Facts) -> str:
+    shape, kind = list(output["shape"][1:]), data_facts["y_kind"]
     if kind == "real":
         return _real_task(output, data_facts)
+    if kind == "multilabel":
+        return _multilabel_task(output, data_facts)
     if len(shape) != 1:
         raise InputError(
             f"The labels give one class per sample, but the model's output has shape "
-            f"{shape_text(shape)} per sample. This version takes one vector of scores per sample."
+            f"{shape_text(shape)} per sample. Use a model with one vector of scores per sample."
         )
     return _class_task(output, data_facts)
 
 
-def outputs_are_logits(model_facts: Facts) -> bool:
-    """Whether a model for a binary task ends without a sigmoid: then 0 separates the classes."""
-    return model_facts["outputs"][0].get("activation") not in (*_SIGMOIDS, "softmax")
+def task_choices(model_facts: Facts, data_facts: Facts) -> list[list[str]]:
+    """For each output the tasks that are possible, the proposed one first.
+
+    Raises:
+        InputError: see :func:`propose_task`.
+    """
+    proposed = propose_task(model_facts, data_facts).split("+")
+    choices = [[task] for task in proposed]
+    for tasks in choices:
+        if tasks[0] in ("binary", "multilabel"):
+            tasks.append("regression")
+        if len(proposed) == 1 and _is_autoencoder(model_facts, data_facts):
+            tasks += [task for task in ("reconstruction",) if task not in tasks]
+        if len(proposed) == 1 and tasks[0] != UNLABELLED:
+            tasks.append(UNLABELLED)
+    return choices
 
 
-def _class_task(output: Facts, data_facts: Facts) -> Task:
+def outputs_are_logits(model_facts: Facts) -> list[bool]:
+    """For each output whether it ends without a sigmoid: then 0 separates two classes."""
+    return [
+        output.get("activation") not in (*_SIGMOIDS, "softmax") for output in model_facts["outputs"]
+    ]
+
+
+def _multilabel_task(output: Facts, data_facts: Facts) -> str:
+    shape, labels = list(output["shape"][1:]), list(data_facts["y_shape"])
+    if shape != labels:
+        raise InputError(
+            f"The labels are 0 or 1 in {labels[0]} columns, but the model gives "
+            f"{shape_text(shape)} per sample. There must be one output for each label."
+        )
+    if output.get("activation") == "softmax":
+        raise InputError(
+            "Samples have none or several labels, but the model ends in a softmax, which "
+            "gives each sample one class. Use a model that ends in a sigmoid."
+        )
+    return "multilabel"
+
+
+def _class_task(output: Facts, data_facts: Facts) -> str:
     units, activation = output["shape"][-1], output.get("activation")
     classes, described = data_facts["classes"], describe_classes(data_facts)
     if units == 1:
@@ -73,7 +113,7 @@ def _class_task(output: Facts, data_facts: Facts) -> Task:
     return "multiclass"
 
 
-def _real_task(output: Facts, data_facts: Facts) -> Task:
+def _real_task(output: Facts, data_facts: Facts) -> str:
     shape, targets = list(output["shape"][1:]), list(data_facts["y_shape"]) or [1]
     values = f"between {number_text(data_facts['y_min'])} and {number_text(data_facts['y_max'])}"
     if output.get("activation") == "softmax":
@@ -91,13 +131,14 @@ def _real_task(output: Facts, data_facts: Facts) -> Task:
 
 def _is_autoencoder(model_facts: Facts, data_facts: Facts) -> bool:
     source, output = model_facts["inputs"][0], model_facts["outputs"][0]
-    same = source["shape"][1:] == output["shape"][1:]
+    same = source["shape"][1:] == output["shape"][1:] and len(model_facts["inputs"]) == 1
     labels_fit = (
         data_facts["y_kind"] in CLASS_KINDS and data_facts["classes"] == (output["shape"][-1])
     )
     wide = math.prod(d or 1 for d in output["shape"][1:]) > 1
     targets_fit = (
-        data_facts["y_kind"] == "real" and list(data_facts["y_shape"]) == output["shape"][1:]
+        data_facts["y_kind"] in ("real", "multilabel")
+        and list(data_facts["y_shape"]) == output["shape"][1:]
     )
     return (
         same
@@ -105,17 +146,6 @@ def _is_autoencoder(model_facts: Facts, data_facts: Facts) -> bool:
         and output.get("activation") != "softmax"
         and not labels_fit
         and not targets_fit
-    )
-
-
-def several_ends(model_facts: Facts) -> str | None:
-    """A sentence if the model has several inputs or outputs, else ``None``."""
-    inputs, outputs = len(model_facts["inputs"]), len(model_facts["outputs"])
-    if inputs == 1 and outputs == 1:
-        return None
-    return (
-        f"The model has {inputs} input{'s' * (inputs != 1)} and {outputs} "
-        f"output{'s' * (outputs != 1)}; this version takes one input and one output."
     )
 
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from optimizer.data.check import outputs_are_logits
+from optimizer.data.task import outputs_are_logits
 from optimizer.engine.environment import describe_environment
 from optimizer.engine.pool import ProgressEvent
 from optimizer.engine.results import variant_results
 from optimizer.engine.runner import StageRunner
 from optimizer.errors import FeatherweightError, StageError
-from optimizer.plan import Stage, StudyPlan, VariantPlan, import_model, prepare_data
+from optimizer.plan import Stage, StudyObjective, StudyPlan, VariantPlan, import_model, prepare_data
 from optimizer.recipe import BASELINE
 from optimizer.store import Store
 from optimizer.store.base import utc_now
-from optimizer.store.records import Run, RunStage, Variant
+from optimizer.store.records import Dataset, Run, RunStage, Study, Variant
 
 _RECORD_SECONDS = 0.2
 
@@ -31,10 +31,26 @@ def study_plan(store: Store, study_id: str, threads: int) -> StudyPlan:
     assert model.facts is not None, "a study is made of a model that was read"
     return StudyPlan(
         import_model(model.sha256, model.file_name),
-        prepare_data(data.sha256, data.file_name, data.test_share, data.split_seed),
-        study.task,
-        outputs_are_logits(model.facts),
+        data_stage(data),
+        study_objective(study, model.facts),
         threads,
+    )
+
+
+def data_stage(data: Dataset) -> Stage:
+    """The stage that prepares a dataset."""
+    return prepare_data(data.sha256, data.file_name, data.test_share, data.split_seed, data.options)
+
+
+def study_objective(study: Study, model_facts: Mapping[str, Any]) -> StudyObjective:
+    """What the variants of a study are trained for and measured by."""
+    return StudyObjective(
+        study.task,
+        tuple(outputs_are_logits(model_facts)),
+        tuple(entry["name"] for entry in model_facts["inputs"]),
+        tuple(entry["name"] for entry in model_facts["outputs"]),
+        study.objective.get("loss"),
+        study.objective.get("metric"),
     )
 
 
@@ -83,7 +99,7 @@ class Execution:
 
     async def _prepare_data(self) -> None:
         data = self._store.get_dataset(str(self._run.dataset_id))
-        stage = prepare_data(data.sha256, data.file_name, data.test_share, data.split_seed)
+        stage = data_stage(data)
         facts = await self._facts(stage)
         self._store.set_dataset_facts(data.id, facts, stage.key)
         self._store.update_run(self._run.id, state="done")

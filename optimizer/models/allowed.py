@@ -15,7 +15,8 @@ MODELS = frozenset({"Functional", "Model", "Sequential"})
 LAYERS = frozenset(
     """
     Activation ActivityRegularization AdaptiveAveragePooling1D AdaptiveAveragePooling2D
-    AdaptiveAveragePooling3D AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D Add AdditiveAttention AlphaDropout Attention AugMix
+    AdaptiveAveragePooling3D AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D
+    Add AdditiveAttention AlphaDropout Attention AugMix
     Average AveragePooling1D AveragePooling2D AveragePooling3D BatchNormalization
     BatchNormalizationV1 Bidirectional CenterCrop Concatenate Conv1D Conv1DTranspose Conv2D
     Conv2DTranspose Conv3D Conv3DTranspose ConvLSTM1D ConvLSTM2D ConvLSTM3D Cropping1D

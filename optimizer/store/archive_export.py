@@ -78,9 +78,11 @@ def _members(store: Store, study_id: str) -> dict[str, _Source]:
         "task": study.task,
         "created_at": study.created_at,
         "environment": study.environment,
+        "objective": study.objective,
         "model": _upload_entry(model),
         "dataset": _upload_entry(dataset)
-        | {"test_share": dataset.test_share, "split_seed": dataset.split_seed},
+        | {"test_share": dataset.test_share, "split_seed": dataset.split_seed}
+        | {"options": dataset.options},
         "variants": variants,
     }
     checked(StudyEntry, outline, "study.json")

@@ -107,6 +107,7 @@ class _Import:
                 created_at=entry.created_at,
                 origin=self._origin,
                 environment=entry.environment,
+                objective=entry.objective.model_dump(exclude_none=True),
             )
             variants = [self._variant(variant) for variant in entry.variants]
             return self._store.adopt_study(
@@ -158,6 +159,7 @@ class _Import:
             created_at=self._entry.created_at,
             test_share=upload.test_share,
             split_seed=upload.split_seed,
+            options=upload.options,
             origin=self._origin,
             facts=facts,
             facts_key=self._facts_artifact("dataset", facts, self._files("dataset")),

@@ -20,10 +20,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from optimizer.store.records import Task
+from optimizer.data.objective import split_task
+from optimizer.data.options import DataOptions
+from optimizer.errors import InputError
 
 FORMAT = "featherweight-study"
-SCHEMA = 1
+SCHEMA = 2
+"""2 added a dataset's options and a study's objective."""
 ARTIFACT_FILES = (
     "model.tflite",
     "layers.json",
@@ -45,6 +48,24 @@ MEMBER_NAME = re.compile(
 def _time(text: str) -> str:
     datetime.fromisoformat(text)
     return text
+
+
+def _task(text: str) -> str:
+    try:
+        split_task(text)
+    except InputError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+Task = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_task)]
+
+
+def _options(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return DataOptions.parse(value).dump()
+    except InputError as error:
+        raise ValueError(str(error)) from None
 
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -207,7 +228,15 @@ class DatasetEntry(UploadEntry):
 
     test_share: Share
     split_seed: Annotated[int, Field(ge=0, le=2**63 - 1)]
+    options: Annotated[dict[str, Any], AfterValidator(_options)] = {}
     facts: DatasetFacts | None
+
+
+class Objective(_Strict):
+    """What a person chose of how a study trains and measures."""
+
+    loss: Name | None = None
+    metric: Name | None = None
 
 
 class VariantEntry(_Strict):
@@ -227,6 +256,7 @@ class StudyEntry(_Strict):
     task: Task
     created_at: Time
     environment: dict[str, Any] | None
+    objective: Objective = Objective()
     model: ModelEntry
     dataset: DatasetEntry
     variants: Annotated[list[VariantEntry], Field(max_length=20_000)]

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, fields
 from functools import cache, lru_cache
 from typing import Any, Literal, TypeVar
 
-from optimizer.data.task import Task
 from optimizer.recipe import Recipe
 
 Origin = Literal["local", "sample", "imported"]
@@ -54,6 +53,7 @@ class Dataset:
     Attributes:
         test_share: share of the samples held out, used when the file has no test set.
         facts_key: as in :class:`Model`; the artifact holds ``facts.json`` and ``preview.npz``.
+        options: how else to read it, as :class:`optimizer.data.options.DataOptions` dumps them.
     """
 
     id: str
@@ -67,6 +67,7 @@ class Dataset:
     origin: Origin = "local"
     facts: dict[str, Any] | None = None
     facts_key: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class Study:
     """One model, one dataset, and the variants tried on them.
 
     Attributes:
+        task: one of :data:`optimizer.data.objective.TASKS` per output, joined by ``+``.
+        objective: ``loss`` and ``metric`` where a person chose them.
         environment: versions and hardware that made its results, where known.
         variant_count: all its variants, the baseline included.
         done_count: those of them that are done.
@@ -83,10 +86,11 @@ class Study:
     name: str
     model_id: str
     dataset_id: str
-    task: Task
+    task: str
     created_at: str
     origin: Origin = "local"
     environment: dict[str, Any] | None = None
+    objective: dict[str, Any] = field(default_factory=dict)
     variant_count: int = 0
     done_count: int = 0
 
@@ -191,7 +195,7 @@ class DiskUse:
         return self.database_bytes + self.files_bytes + self.artifacts_bytes + self.logs_bytes
 
 
-_JSON = frozenset({"facts", "environment", "results", "stages", "options", "numbers"})
+_JSON = frozenset({"facts", "environment", "results", "stages", "options", "numbers", "objective"})
 _TUPLES = frozenset({"variant_ids"})
 _BOOLEANS = frozenset({"is_baseline", "cancel_requested", "cached"})
 

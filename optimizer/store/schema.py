@@ -132,7 +132,15 @@ def _hash_recipes_anew(connection: sqlite3.Connection) -> None:
 
 
 Step = str | Callable[[sqlite3.Connection], None]
-MIGRATIONS: tuple[tuple[Step, ...], ...] = (_FIRST, (_hash_recipes_anew,))
+_READING_AND_OBJECTIVE = (
+    "ALTER TABLE datasets ADD COLUMN options TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE studies ADD COLUMN objective TEXT NOT NULL DEFAULT '{}'",
+)
+MIGRATIONS: tuple[tuple[Step, ...], ...] = (
+    _FIRST,
+    (_hash_recipes_anew,),
+    _READING_AND_OBJECTIVE,
+)
 """Statements and functions that lead from schema version i to i + 1."""
 
 

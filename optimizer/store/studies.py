@@ -8,7 +8,7 @@ from typing import Any
 from optimizer.errors import InputError
 from optimizer.recipe import BASELINE, Recipe
 from optimizer.store.base import StoreBase, clean_name, new_id, utc_now
-from optimizer.store.records import Origin, Study, Task, Variant, from_row, from_rows
+from optimizer.store.records import Origin, Study, Variant, from_row, from_rows
 
 _CHANGEABLE = frozenset({"name", "state", "error", "results", "stages"})
 _WITH_COUNTS = (
@@ -27,11 +27,12 @@ class Studies(StoreBase):
         name: str,
         model_id: str,
         dataset_id: str,
-        task: Task,
+        task: str,
         origin: Origin = "local",
         environment: Mapping[str, Any] | None = None,
+        objective: Mapping[str, Any] | None = None,
     ) -> Study:
-        """Begin a study of a model on a dataset.
+        """Begin a study of a model on a dataset; see :class:`optimizer.store.records.Study`.
 
         Raises:
             InputError: the model or the dataset is not in the store.
@@ -45,6 +46,7 @@ class Studies(StoreBase):
             utc_now(),
             origin,
             dict(environment) if environment is not None else None,
+            dict(objective or {}),
         )
         with self._db.write():
             self._require("models", model_id)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from optimizer.errors import InputError
 from optimizer.store.base import StoreBase, clean_name, new_id, utc_now
-from optimizer.store.records import Dataset, Model, from_row, from_rows
+from optimizer.store.records import Dataset, Model, from_row, from_rows, to_json
 
 _CHANGEABLE = frozenset({"name", "facts", "facts_key"})
 
@@ -62,15 +63,21 @@ class Uploads(StoreBase):
         return self._sweep({model.facts_key} if model.facts_key else set(), {model.sha256})
 
     def add_dataset(
-        self, file_name: str, data: bytes, test_share: float = 0.2, split_seed: int = 0
+        self,
+        file_name: str,
+        data: bytes,
+        test_share: float = 0.2,
+        split_seed: int = 0,
+        options: Mapping[str, Any] | None = None,
     ) -> Dataset:
-        """Keep a data file; the same bytes, name and split give the same record.
+        """Keep a data file; the same bytes, name, split and options give the same record.
 
         Args:
             file_name: as uploaded.
             data: the file's content.
             test_share: share of the samples to hold out when the file has no test set.
             split_seed: seed of that split.
+            options: how else to read it, as :class:`optimizer.data.options.DataOptions` dumps.
         """
         file_name = _base_name(file_name, "data")
         sha256 = self.files.write(data)
@@ -78,8 +85,8 @@ class Uploads(StoreBase):
             self._still_there(sha256, data)
             row = self._db.row(
                 "SELECT * FROM datasets WHERE sha256 = ? AND file_name = ? AND test_share = ? "
-                "AND split_seed = ? AND origin != 'imported'",
-                (sha256, file_name, test_share, split_seed),
+                "AND split_seed = ? AND options = ? AND origin != 'imported'",
+                (sha256, file_name, test_share, split_seed, to_json(dict(options or {}))),
             )
             if row is not None:
                 return from_row(Dataset, row)
@@ -92,6 +99,7 @@ class Uploads(StoreBase):
                 utc_now(),
                 test_share=test_share,
                 split_seed=split_seed,
+                options=dict(options or {}),
             )
             self._insert("datasets", asdict(dataset))
         return dataset

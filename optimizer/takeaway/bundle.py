@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import textwrap
 import zipfile
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from optimizer.takeaway.script import plain_script, requirements
 from optimizer.takeaway.script_values import start_file
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-SCRIPT, REQUIREMENTS = "make_variant.py", "requirements.txt"
+SCRIPT, REQUIREMENTS, SCALING = "make_variant.py", "requirements.txt", "scaling.json"
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,14 @@ class Takeaway:
     Attributes:
         stem: the name of its files, without an extension.
         facts: ``facts.json`` of the study's model.
-        task: the study's task.
+        task, loss: the study's.
         threads: processor threads of the stages that made the variant.
         model_config: ``config.json`` of the flat model, where it is at hand.
         measured: the variant's measurements.
         tflite: the file.
         narrowed: the model after its channels were removed, where the recipe does that and it
             is at hand.
+        scaling: how samples were scaled, which the device has to repeat: ``facts.json``'s.
     """
 
     stem: str
@@ -47,10 +49,14 @@ class Takeaway:
     measured: Measured
     tflite: bytes
     narrowed: bytes | None = None
+    loss: str | None = None
+    scaling: Mapping[str, Any] | None = None
 
     def script(self) -> str:
         """The plain script; see :func:`optimizer.takeaway.script.plain_script`."""
-        return plain_script(self.recipe, self.facts, self.task, self.threads, self.model_config)
+        return plain_script(
+            self.recipe, self.facts, self.task, self.threads, self.model_config, self.loss
+        )
 
     def why_no_script(self) -> str | None:
         """Why there is no plain script, or ``None`` when there is one."""
@@ -79,6 +85,8 @@ def bundle(variant: Takeaway) -> bytes:
         files |= {SCRIPT: variant.script().encode(), REQUIREMENTS: requirements().encode()}
     if variant.narrowed is not None:
         files[start_file(variant.recipe)] = variant.narrowed
+    if variant.scaling is not None:
+        files[SCALING] = json.dumps(variant.scaling, indent=2).encode()
     return zipped({"README.txt": _readme(variant, missing).encode(), **files})
 
 
@@ -109,6 +117,10 @@ def _readme(variant: Takeaway, missing: str | None) -> str:
         }
     if variant.narrowed is not None:
         parts[start_file(variant.recipe)] = "the model after its channels were removed"
+    if variant.scaling is not None:
+        parts[SCALING] = (
+            "what has to be done to each sample before the model: (x - offset) / divisor"
+        )
     warnings = c_array(variant.tflite, variant.stem, "").warnings
     notes = [*([missing] if missing else []), *(f"Microcontroller: {text}" for text in warnings)]
     sections = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from optimizer.data.arrays import ARRAYS_FILE
 from optimizer.errors import InputError
@@ -44,7 +45,15 @@ def takeaway(store: Store, variant: Variant) -> Takeaway:
         measured=found,
         tflite=store.artifacts.read(variant.stages["convert"], "model.tflite"),
         narrowed=_narrowed(store, variant),
+        loss=study.objective.get("loss"),
+        scaling=_scaling(store, study),
     )
+
+
+def _scaling(store: Store, study: Study) -> dict[str, Any] | None:
+    facts = store.get_dataset(study.dataset_id).facts or {}
+    scaling: dict[str, Any] = facts.get("scaling") or {"kind": "none"}
+    return None if scaling["kind"] == "none" else scaling
 
 
 def start_model(store: Store, study: Study, variant: Variant) -> Path | None:
@@ -72,7 +81,9 @@ def flat_model(store: Store, study: Study) -> Path | None:
 def arrays(store: Store, study: Study) -> Path | None:
     """The ``data.npz`` that plain scripts train on; ``None`` until the engine has made it."""
     data = store.get_dataset(study.dataset_id)
-    stage = prepare_data(data.sha256, data.file_name, data.test_share, data.split_seed)
+    stage = prepare_data(
+        data.sha256, data.file_name, data.test_share, data.split_seed, data.options
+    )
     return _stored(store, [stage.key, data.facts_key], ARRAYS_FILE)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from optimizer.data.objective import TASKS
 from optimizer.recipe import Recipe
 from optimizer.takeaway.inline import Inlined, Place, import_block, inline
 from optimizer.takeaway.script_main import converter_function, main_function
@@ -33,17 +34,17 @@ _PLACES: dict[str, str] = {
     **dict.fromkeys(
         (
             "train_quantized",
-            "fixed_batch_converter",
             "representative_dataset",
             "without_zeros",
         ),
         f"{_STEPS}.quantizing",
     ),
     **dict.fromkeys(("sizes", "predict"), f"{_STEPS}.measuring"),
-    **dict.fromkeys(("multiclass_score", "binary_score"), f"{_STEPS}.measuring"),
-    **dict.fromkeys(("regression_score", "reconstruction_score"), f"{_STEPS}.measuring"),
+    **dict.fromkeys((f"{task}_score" for task in TASKS), f"{_STEPS}.measuring"),
     **dict.fromkeys(("magnitude", "at_random"), "optimizer.techniques.masks"),
-    **dict.fromkeys(("make_deterministic", "taylor"), "optimizer.techniques.training"),
+    **dict.fromkeys(("make_deterministic", "taylor", "make_loss"), "optimizer.techniques.training"),
+    "keras_converter": "optimizer.techniques.source",
+    **dict.fromkeys(("unrolled", "with_flat_pooling"), "optimizer.techniques.loops"),
 }
 """What ``main`` and ``make_converter`` may call, and where it is."""
 
@@ -67,7 +68,12 @@ def requirements() -> str:
 
 
 def plain_script(
-    recipe: Recipe, facts: Facts, task: str, threads: int, model_config: str | None = None
+    recipe: Recipe,
+    facts: Facts,
+    task: str,
+    threads: int,
+    model_config: str | None = None,
+    loss: str | None = None,
 ) -> str:
     """The text of the script.
 
@@ -78,6 +84,7 @@ def plain_script(
         threads: processor threads of the stages that made the variant.
         model_config: ``config.json`` of the flat model, where it is at hand; without it the
             script decides for itself which layers tfmot's wrappers fit.
+        loss: that the study was given, if not the task's own.
 
     Raises:
         InputError: the script would need more than TensorFlow and its toolkit; says why.
@@ -85,7 +92,7 @@ def plain_script(
     refuse_the_impossible(facts, model_config)
     values = constants(recipe, facts, threads)
     converter = converter_function(recipe, facts)
-    main = main_function(recipe, facts, task, model_config)
+    main = main_function(recipe, facts, task, loss, model_config)
     used = _names(main) | _names(converter)
     picked = inline(
         [(_PLACES[name], name) for name in _PLACES if name in used], values, _instead(facts)

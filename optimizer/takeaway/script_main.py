@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from optimizer.data.objective import UNLABELLED, losses_for
 from optimizer.presets import explain
 from optimizer.recipe import Prune, Recipe
 from optimizer.takeaway.script_values import fits_wrappers, removes_channels
 
 Facts = Mapping[str, Any]
 
-_RECURRENT = frozenset(
-    "RNN SimpleRNN LSTM GRU Bidirectional ConvLSTM1D ConvLSTM2D ConvLSTM3D".split()
-)
+_LOOPS = frozenset("RNN SimpleRNN LSTM GRU Bidirectional".split())
+_FIXED_BATCH = _LOOPS | frozenset("ConvLSTM1D ConvLSTM2D ConvLSTM3D GroupNormalization".split())
+_POOLINGS_3D = frozenset(("MaxPooling3D", "AveragePooling3D"))
 _OPERATORS = {
     "int8": "tf.lite.OpsSet.TFLITE_BUILTINS_INT8",
     "int16x8": "tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8",
@@ -24,17 +25,13 @@ _CRITERIA = {
     "gradient": "taylor",
     "random": "lambda *_: at_random(SEED)",
 }
-_LOSSES = {
-    "multiclass": ("SparseCategoricalCrossentropy", "softmax"),
-    "binary": ("BinaryCrossentropy", "sigmoid"),
-}
 
 
 def converter_function(recipe: Recipe, facts: Facts) -> str:
     """``make_converter``: the recipe's way to a ``.tflite``."""
     quantize, calibrates = recipe.quantize, calibrated(recipe)
-    recurrent = any(layer["type"] in _RECURRENT for layer in facts["layers"])
-    source = "fixed_batch_converter" if recurrent else "tf.lite.TFLiteConverter.from_keras_model"
+    fixed = _has(facts, _FIXED_BATCH)
+    source = "keras_converter" if fixed else "tf.lite.TFLiteConverter.from_keras_model"
     lines = [f"converter = {source}(model)"]
     if quantize.mode != "none":
         lines.append("converter.optimizations = [tf.lite.Optimize.DEFAULT]")
@@ -43,7 +40,7 @@ def converter_function(recipe: Recipe, facts: Facts) -> str:
     if calibrates:
         lines += [
             "converter.target_spec.supported_ops = operators",
-            "converter.representative_dataset = representative_dataset(data.x_train)",
+            "converter.representative_dataset = representative_dataset(model, data.x_train)",
         ]
     if quantize.granularity == "per_tensor":
         lines.append("converter._experimental_disable_per_channel = True")
@@ -59,7 +56,9 @@ def converter_function(recipe: Recipe, facts: Facts) -> str:
     return head + _indented([*lines, "return converter"])
 
 
-def main_function(recipe: Recipe, facts: Facts, task: str, model_config: str | None) -> str:
+def main_function(
+    recipe: Recipe, facts: Facts, task: str, loss: str | None, model_config: str | None
+) -> str:
     """``main``: the recipe, step by step."""
     explained = iter(enumerate(explain(recipe), 1))
     lines = [
@@ -69,7 +68,7 @@ def main_function(recipe: Recipe, facts: Facts, task: str, model_config: str | N
         "model = keras.models.load_model(MODEL, compile=False)",
     ]
     steps = _training(recipe, facts, model_config)
-    lines += _objective(facts, task) if steps else []
+    lines += _objective(facts, task, loss) if steps else []
     if removes_channels(recipe):
         number, words = next(explained)
         lines += ["", *_comment(number, f"{words} Featherweight has done that: see MODEL.")]
@@ -77,8 +76,10 @@ def main_function(recipe: Recipe, facts: Facts, task: str, model_config: str | N
         number, words = next(explained)
         lines += ["", *_comment(number, words), "make_deterministic(SEED)", step]
     number, words = next(explained)
-    lines += ["", *_comment(number, words), *_conversion(recipe), "RESULT.write_bytes(tflite)"]
-    lines += ["print(sizes(tflite))", f"print({task}_score(predict(tflite, data.x_test), data))"]
+    lines += ["", *_comment(number, words), *_conversion(recipe, facts)]
+    lines += ["RESULT.write_bytes(tflite)", "print(sizes(tflite))"]
+    if task != UNLABELLED:
+        lines.append(f"print({task}_score(predict(tflite, data.x_test), data))")
     head = 'def main() -> None:\n    """Make the file, and print its size and its quality."""\n'
     return head + _indented(lines)
 
@@ -96,16 +97,15 @@ def _indented(lines: list[str]) -> str:
     return "\n".join(f"    {line}" if line else "" for line in lines) + "\n"
 
 
-def _objective(facts: Facts, task: str) -> list[str]:
-    name, activation = _LOSSES.get(task, ("MeanSquaredError", ""))
-    logits = facts["outputs"][0].get("activation") != activation
-    arguments = f"from_logits={logits}" if activation else ""
+def _objective(facts: Facts, task: str, loss: str | None) -> list[str]:
+    (name,) = losses_for([task], loss)
+    activation = facts["outputs"][0].get("activation")
     shaped = 'data.y_train.reshape(len(data.y_train), *model.output_shape[1:]).astype("float32")'
     targets = {"multiclass": "data.y_train", "reconstruction": "data.x_train"}.get(task, shaped)
     return [
-        f"loss = keras.losses.{name}({arguments})",
+        f'loss = make_loss("{name}", "{activation}")',
         f"targets = {targets}",
-        "objective = Objective(data.x_train, targets, loss)",
+        "objective = Objective([data.x_train], [targets], [loss])",
     ]
 
 
@@ -137,7 +137,20 @@ def _prune(prune: Prune, wrappers_fit: bool) -> str:
     return f"model = prune_by_both(model, objective, {criterion})"
 
 
-def _conversion(recipe: Recipe) -> list[str]:
+def _conversion(recipe: Recipe, facts: Facts) -> list[str]:
+    lines = []
+    if calibrated(recipe) and _has(facts, _LOOPS):
+        lines.append("model = unrolled(model)  # representative data covers no loops")
+    if _has(facts, _POOLINGS_3D):
+        lines.append("model = with_flat_pooling(model)  # TFLite has no 3-D pooling")
+    return lines + _written(recipe)
+
+
+def _has(facts: Facts, types: Collection[str]) -> bool:
+    return any(layer["type"] in types for layer in facts["layers"])
+
+
+def _written(recipe: Recipe) -> list[str]:
     if recipe.sparse_encoding:
         return [
             "dense = make_converter(model).convert()",

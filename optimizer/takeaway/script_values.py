@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from optimizer.data.task import several_ends
 from optimizer.errors import InputError
 from optimizer.recipe import Recipe
 
@@ -51,7 +50,13 @@ def refuse_the_impossible(facts: Facts, model_config: str | None) -> None:
         InputError: why there can be no script.
     """
     own = {layer["type"] for layer in facts["layers"]} & set(_OWN_LAYERS)
-    reason = several_ends(facts)
+    inputs, outputs = len(facts["inputs"]), len(facts["outputs"])
+    reason = None
+    if (inputs, outputs) != (1, 1):
+        reason = (
+            f"The model has {inputs} input{'s' * (inputs != 1)} and {outputs} "
+            f"output{'s' * (outputs != 1)}; scripts are written for one of each."
+        )
     if facts.get("kind", "keras") != "keras":
         reason = _NO_KERAS
     elif own or "featherweight>" in (model_config or ""):

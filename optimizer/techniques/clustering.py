@@ -75,20 +75,20 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     by_tfmot = {
         name: count
         for name, count in counts.items()
-        if wrappable(copy.get_layer(name)) and not _per_channel(copy.get_layer(name), params)
+        if wrappable(copy.get_layer(name)) and not by_channel(copy.get_layer(name), params)
     }
     student = _wrap(copy, by_tfmot, params)
     own = {name: count for name, count in counts.items() if name not in by_tfmot}
     losses = fit(
-        held(student, _own_clusters(copy, own, params)),
+        held(student, own_clusters(copy, own, params)),
         objective,
         params["fine_tune"],
         progress,
     )
     clustered = tfmot.clustering.keras.strip_clustering(student) if by_tfmot else student
     if params["preserve_sparsity"]:
-        _restore_zeros(model, clustered, list(by_tfmot))
-    distinct = {name: max(_distinct(clustered.get_layer(name), params)) for name in counts}
+        restore_zeros_of(model, clustered, list(by_tfmot))
+    distinct = {name: max(distinct_values(clustered.get_layer(name), params)) for name in counts}
     training = {"loss": losses, "distinct": distinct, "left_out": left_out}
     earlier = read_promises(inputs["model"])
     return {
@@ -106,7 +106,7 @@ def _cluster_counts(model: Any, params: Mapping[str, Any]) -> tuple[dict[str, in
     for layer in eligible:
         override = params["layers"].get(layer.name, {}).get("number_of_clusters")
         wanted = override or params["cluster"]["number_of_clusters"]
-        available = max(_distinct(layer, params))
+        available = max(distinct_values(layer, params))
         if available > wanted:
             counts[layer.name] = wanted
         else:
@@ -145,7 +145,7 @@ def _wrap(model: Any, counts: Mapping[str, int], params: Mapping[str, Any]) -> A
     return keras.models.clone_model(model, clone_function=wrap) if counts else model
 
 
-def _own_clusters(
+def own_clusters(
     model: Any, counts: Mapping[str, int], params: Mapping[str, Any]
 ) -> list[Projection]:
     """Cluster kernels in place, and what keeps them so while training."""
@@ -168,17 +168,18 @@ def _own_clusters(
     return projections
 
 
-def _per_channel(layer: Any, params: Mapping[str, Any]) -> bool:
+def by_channel(layer: Any, params: Mapping[str, Any]) -> bool:
+    """Whether each output channel of a layer gets centroids of its own."""
     return params["cluster"]["per_channel"] and isinstance(layer, _CONVOLUTIONS)
 
 
 def _channel_axis(kernel: Kernel, layer: Any, params: Mapping[str, Any]) -> int | None:
-    if not _per_channel(layer, params) or kernel.axes is None:
+    if not by_channel(layer, params) or kernel.axes is None:
         return None
     return kernel.axes[1]
 
 
-def _restore_zeros(pruned: Any, clustered: Any, names: list[str]) -> None:
+def restore_zeros_of(pruned: Any, clustered: Any, names: list[str]) -> None:
     """Set to exact zero the centroid of pruned weights, which the last update may leave off."""
     for kernel in kernels_in(clustered, names):
         values = kernel.numpy()
@@ -186,7 +187,7 @@ def _restore_zeros(pruned: Any, clustered: Any, names: list[str]) -> None:
         kernel.variable.assign(np.where(np.isin(values, of_zeros), 0.0, values))
 
 
-def _distinct(layer: Any, params: Mapping[str, Any]) -> list[int]:
+def distinct_values(layer: Any, params: Mapping[str, Any]) -> list[int]:
     """Distinct values of each kernel: in its richest output channel where clusters are such."""
     found = []
     for kernel in kernels_of(layer):

@@ -65,16 +65,16 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     skipped = [name for name, override in params["layers"].items() if override["quantize"] is False]
     options = {"skipped": skipped, "per_channel": params["granularity"] == "per_channel"}
     chosen = covered(prepared, skipped)
-    patterns = _patterns(prepared, params, chosen)
+    patterns = kept_patterns(prepared, params, chosen)
     twin = quantized_twin(prepared, patterns, **options)
-    _calibrate(prepared, twin, arrays)
+    calibrate(prepared, twin, arrays)
     losses = fit(
-        held(twin, _float_patterns(twin, params, patterns)),
+        held(twin, float_patterns(twin, params, patterns)),
         Objective.of(model, arrays, params["task"]),
         params["fine_tune"],
         progress,
     )
-    _settle(prepared, twin, patterns)
+    settle(prepared, twin, patterns)
     kernels = {layer.name for layer in prepared.layers if type(layer) in WEIGHTS}
     left_out = {name: why for name, why in quantizable(prepared).items() if why is not None}
     left_out |= dict.fromkeys(skipped, "The recipe leaves it out.")
@@ -101,7 +101,7 @@ def restore(files: Files) -> Any:
     return twin
 
 
-def _patterns(
+def kept_patterns(
     model: Any, params: Mapping[str, Any], chosen: Collection[str]
 ) -> dict[str, dict[str, Pattern]]:
     """What the quantizers of covered layers preserve: layer → weight attribute → pattern."""
@@ -114,7 +114,7 @@ def _patterns(
     return patterns
 
 
-def _float_patterns(
+def float_patterns(
     twin: Any, params: Mapping[str, Any], patterns: Mapping[str, Any]
 ) -> list[Projection]:
     """What layers that stay in float preserve while everything trains."""
@@ -144,7 +144,7 @@ def _is_clustered(kernel: np.ndarray, number_of_clusters: int) -> bool:
     return all(len(np.unique(channel)) <= number_of_clusters + 1 for channel in channels.T)
 
 
-def _calibrate(prepared: Any, twin: Any, arrays: Arrays) -> None:
+def calibrate(prepared: Any, twin: Any, arrays: Arrays) -> None:
     """Start the activation ranges from real activations.
 
     tfmot starts every range at [-6, 6] and moves it by 0.1 % a step, which a short fine-tuning
@@ -196,7 +196,7 @@ def _set_ranges(
                 variables[f"{kind}_max"].assign(high)
 
 
-def _settle(prepared: Any, twin: Any, patterns: Mapping[str, Mapping[str, Pattern]]) -> None:
+def settle(prepared: Any, twin: Any, patterns: Mapping[str, Mapping[str, Pattern]]) -> None:
     """Write the preserved values into the twin's kernels, and its weights into the model."""
     trained = {unwrapped(layer).name: weights_by_name(layer) for layer in twin.layers}
     for name, attributes in patterns.items():

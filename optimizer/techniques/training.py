@@ -156,7 +156,7 @@ def fit(
         ],
         verbose=0,
     )
-    _estimate_batch_normalization(model, objective, fine_tune["batch_size"])
+    estimate_batch_normalization(model, objective, fine_tune["batch_size"])
     losses = [float(value) for value in history.history["loss"]]
     if not np.isfinite(losses[-1]):
         raise StageError(
@@ -196,7 +196,7 @@ def taylor(model: Any, objective: Objective) -> Callable[[Sequence[Kernel]], lis
     return score
 
 
-def _estimate_batch_normalization(model: Any, objective: Objective, batch_size: int) -> None:
+def estimate_batch_normalization(model: Any, objective: Objective, batch_size: int) -> None:
     """Take the moving mean and variance of every trainable BatchNormalization anew.
 
     Their momentum of 0.99 remembers the weights of a hundred steps ago, which a short

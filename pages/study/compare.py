@@ -14,6 +14,7 @@ from optimizer.comparison import (
     study_metric,
     suggested,
 )
+from optimizer.format import is_share
 from optimizer.store.records import ACTIVE, Study, Variant
 from pages.parts import context
 from pages.parts.downloads import study_downloads, variant_downloads
@@ -224,11 +225,11 @@ def _table(variants: list[Variant]) -> None:
             "gzip smaller (×)": number(
                 format="%.2f", help="The baseline's gzip size / this gzip size"
             ),
-            column: number(format="%.2f" if metric == "accuracy" else "%.4g"),
+            column: number(format="%.2f" if is_share(metric) else "%.4g"),
             difference_column(metric): number(
-                format="%+.2f" if metric == "accuracy" else "%+.4g",
+                format="%+.2f" if is_share(metric) else "%+.4g",
                 help="Difference to the baseline"
-                + (" in percentage points" if metric == "accuracy" else ""),
+                + (" in percentage points" if is_share(metric) else ""),
             ),
             "p50 (ms)": number(format="%.4f", help="Median latency on this machine"),
             "Latency": st.column_config.TextColumn(

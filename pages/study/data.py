@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from optimizer.charts.bars import class_balance_figure
+from optimizer.data.options import SCALINGS
 from optimizer.errors import FeatherweightError
 from optimizer.store.records import Dataset
 from pages.parts import context
@@ -18,6 +19,7 @@ _KINDS = {
     "class_index": "class indices",
     "one_hot": "one-hot vectors (used as class indices)",
     "binary": "0 and 1",
+    "multilabel": "0 or 1 in several columns",
     "real": "real numbers",
     "none": "none",
 }
@@ -46,15 +48,16 @@ def draw() -> None:
         help=f"Mean {_number(facts, 'x_mean')}, standard deviation {_number(facts, 'x_std')}",
     )
     _split(facts)
+    _several(facts)
     if counts := facts.get("class_counts"):
         st.subheader("Class balance")
         draw_chart(
-            class_balance_figure(counts["train"], counts["test"]),
+            class_balance_figure(counts["train"], counts["test"], facts.get("class_names") or ()),
             "class_balance",
             "Samples per class in the training and the test set",
             pd.DataFrame(
                 {
-                    "Class": range(len(counts["train"])),
+                    "Class": facts.get("class_names") or range(len(counts["train"])),
                     "Train": counts["train"],
                     "Test": counts["test"],
                 }
@@ -79,8 +82,35 @@ def _split(facts: dict[str, Any]) -> None:
             f"Split here: {100 * split['test_share']:.0f} % held out, {how}seed {split['seed']}."
         )
     st.caption(f"Labels: {_KINDS.get(facts['y_kind'], facts['y_kind'])}.")
+    scaling = (facts.get("scaling") or {}).get("kind", "none")
+    if scaling != "none":
+        st.caption(f"Scaling, applied once to every sample: {SCALINGS[scaling]}.")
     for note in facts.get("notes", []):
         st.caption(f":material/info: {plain(note)}")
+
+
+def _several(facts: dict[str, Any]) -> None:
+    """The inputs and targets, where there is more than one of either."""
+    inputs, targets = facts.get("inputs") or [], facts.get("targets") or []
+    if len(inputs) < 2 and len(targets) < 2:
+        return
+    rows = [_end("input", entry, "x") for entry in inputs]
+    rows += [_end("target", entry, "y") for entry in targets]
+    st.subheader("Inputs and targets")
+    st.dataframe(
+        pd.DataFrame(
+            rows,
+            columns=["Role", "Name", "Shape of a sample", "dtype"],
+        ),
+        hide_index=True,
+        alt="Every input and every target with its shape and dtype",
+    )
+    st.caption("Range, class balance and samples are those of the first input and target.")
+
+
+def _end(role: str, entry: dict[str, Any], prefix: str) -> tuple[str, str, str, str]:
+    shape = " × ".join(map(str, entry[f"{prefix}_shape"])) or "one value"
+    return role, entry["name"], shape, entry[f"{prefix}_dtype"]
 
 
 def _preview(dataset: Dataset) -> None:

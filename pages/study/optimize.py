@@ -163,7 +163,7 @@ def _refused(study: Study, recipe: Recipe) -> bool:
     data = context.store().get_dataset(study.dataset_id).facts
     if model is None or data is None:
         return False
-    problems = objections(recipe, model)
+    problems = objections(recipe, model, study.task)
     for problem in problems:
         st.error(plain(problem), title="Not possible with this model")
     for caution in cautions(recipe, data):

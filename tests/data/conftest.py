@@ -32,8 +32,9 @@ def npy(array) -> bytes:
     return buffer.getvalue()
 
 
-def prepare(data: bytes, file_name="data.npz", test_share=0.25, split_seed=0):
+def prepare(data: bytes, file_name="data.npz", test_share=0.25, split_seed=0, **options):
     params = {"file_name": file_name, "test_share": test_share, "split_seed": split_seed}
+    params["options"] = options
     return prepare_data(params, {"file": {"data": data}}, ignore_progress)
 
 

@@ -9,26 +9,40 @@ import zipfile
 import numpy as np
 import pytest
 
-from optimizer.data.npz import inspect_upload, read_arrays
+from optimizer.data.formats import inspect_upload
+from optimizer.data.npz import inspect_npz, read_npz
 from optimizer.errors import InputError
 from tests.data.conftest import npy, npz, zipped
 
 
-def refused(data, message, file_name="data.npz"):
+def refused(data, message):
     with pytest.raises(InputError, match=message):
-        inspect_upload(data, file_name)
+        inspect_npz(data)
     with pytest.raises(InputError):
-        read_arrays(data)
+        read_npz(data)
 
 
 @pytest.mark.parametrize("compressed", [False, True])
 def test_arrays_come_back_as_saved(four, compressed):
     data = npz(compressed, **four)
 
-    arrays = read_arrays(data)
+    raw = read_npz(data)
 
-    assert list(arrays) == ["x_train", "y_train", "x_test", "y_test"]
-    assert all(np.array_equal(arrays[name], four[name]) for name in four)
+    assert raw.split
+    assert [list(raw.inputs), list(raw.targets)] == [["x"], ["y"]]
+    for name, arrays in (("x", raw.inputs["x"]), ("y", raw.targets["y"])):
+        assert np.array_equal(arrays[0], four[f"{name}_train"])
+        assert np.array_equal(arrays[1], four[f"{name}_test"])
+
+
+def test_several_inputs_and_outputs_are_told_by_their_names():
+    names = ("x_train_image", "x_train_age", "x_test_image", "x_test_age")
+    targets = ("y_train_kind", "y_train_price", "y_test_kind", "y_test_price")
+    raw = read_npz(npz(**{name: np.zeros((4, 2)) for name in names + targets}))
+
+    assert list(raw.inputs) == ["image", "age"]
+    assert list(raw.targets) == ["kind", "price"]
+    assert raw.split
 
 
 def test_inspecting_lists_names_shapes_and_dtypes(four):
@@ -74,10 +88,8 @@ def test_names_that_differ_only_in_case_are_refused():
     refused(npz(x=np.zeros(3), X=np.zeros(3)), "differ only in case")
 
 
-def test_only_npz_is_taken(four):
-    for file_name in ("data.csv", "data.npy", "data", "data.npz.exe"):
-        with pytest.raises(InputError, match=r"reads data from \.npz files only"):
-            inspect_upload(npz(**four), file_name)
+def test_the_content_decides_and_not_the_name(four):
+    assert inspect_upload(npz(**four), "data.csv").format == "npz"
 
 
 @pytest.mark.parametrize("data", [b"", b"a,b\n1,2\n", b"\x89HDF\r\n\x1a\n" + b"\0" * 100])
@@ -104,11 +116,12 @@ def test_changed_bytes_never_give_anything_but_arrays_or_a_sentence(four):
         places = rng.integers(4, len(data), 8)
         data[places] = rng.integers(0, 256, 8)
         try:
-            arrays = read_arrays(data.tobytes())
+            raw = read_npz(data.tobytes())
         except InputError:
             refusals += 1
         else:
-            assert all(array.dtype.kind in "biuf" for array in arrays.values())
+            arrays = [a for parts in (raw.inputs, raw.targets) for p in parts.values() for a in p]
+            assert all(array.dtype.kind in "biuf" for array in arrays)
     assert refusals > 200
 
 

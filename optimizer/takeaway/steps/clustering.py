@@ -15,7 +15,12 @@ from tensorflow_model_optimization.python.core.clustering.keras.experimental imp
 from optimizer.takeaway.steps.data import Objective
 from optimizer.takeaway.steps.training import train
 from optimizer.takeaway.steps.values import CENTROIDS, CLUSTERING, CLUSTERS
-from optimizer.techniques.clustering import _distinct, _own_clusters, _per_channel, _restore_zeros
+from optimizer.techniques.clustering import (
+    by_channel,
+    distinct_values,
+    own_clusters,
+    restore_zeros_of,
+)
 from optimizer.techniques.eligible import wrappable
 from optimizer.techniques.graph import clone
 from optimizer.techniques.held import held
@@ -65,7 +70,7 @@ def cluster(model: Any, objective: Objective, in_wrappers: Callable[..., Any]) -
 
 def restore_zeros(pruned: Any, clustered: Any) -> Any:
     """Set the centroid of pruned weights, which the last update may leave off, to exact zero."""
-    _restore_zeros(pruned, clustered, list(CLUSTERS))
+    restore_zeros_of(pruned, clustered, list(CLUSTERS))
     return clustered
 
 
@@ -74,18 +79,18 @@ def cluster_everywhere(model: Any, objective: Objective, in_wrappers: Callable[.
     counts = {
         name: count
         for name, count in CLUSTERS.items()
-        if max(_distinct(model.get_layer(name), CLUSTERING)) > count  # fewer: nothing to do
+        if max(distinct_values(model.get_layer(name), CLUSTERING)) > count  # fewer: nothing to do
     }
     copy = clone(model)
     fitting = {
         name: count
         for name, count in counts.items()
-        if wrappable(copy.get_layer(name)) and not _per_channel(copy.get_layer(name), CLUSTERING)
+        if wrappable(copy.get_layer(name)) and not by_channel(copy.get_layer(name), CLUSTERING)
     }
     student = in_wrappers(copy, fitting) if fitting else copy
     others = {name: count for name, count in counts.items() if name not in fitting}
-    train(held(student, _own_clusters(copy, others, CLUSTERING)), objective)
+    train(held(student, own_clusters(copy, others, CLUSTERING)), objective)
     clustered = tfmot.clustering.keras.strip_clustering(student) if fitting else student
     if CLUSTERING["preserve_sparsity"]:
-        _restore_zeros(model, clustered, list(fitting))
+        restore_zeros_of(model, clustered, list(fitting))
     return clone(clustered)

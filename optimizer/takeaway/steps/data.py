@@ -1,7 +1,8 @@
-"""Samples, targets and loss."""
+"""Samples, targets and loss of a model with one input and one output."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,25 +10,41 @@ import numpy as np
 
 
 class Arrays(NamedTuple):
-    """Training and test samples with their targets."""
+    """Training and test samples with their targets, which may be missing."""
 
     x_train: np.ndarray
-    y_train: np.ndarray
+    y_train: Any
     x_test: np.ndarray
-    y_test: np.ndarray
+    y_test: Any
+
+    def samples(self, part: str) -> int:
+        """Number of samples of a part, ``train`` or ``test``."""
+        return len(self.x_train if part == "train" else self.x_test)
+
+    def inputs_for(self, names: Sequence[str], part: str) -> list[np.ndarray]:
+        """Samples of a part for the model's one input."""
+        return [self.x_train if part == "train" else self.x_test]
 
 
 class Objective(NamedTuple):
-    """What the model is trained for: samples, targets in the output's shape, and the loss."""
+    """What the model is trained for, a list of one each: samples, targets and the loss."""
 
-    x: np.ndarray
-    y: np.ndarray
-    loss: Any
+    x: list[np.ndarray]
+    y: list[np.ndarray]
+    losses: list[Any]
 
     @property
     def samples(self) -> int:
         """Number of training samples."""
-        return len(self.x)
+        return len(self.x[0])
+
+    def batch(self, start: int, stop: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Samples and targets from ``start`` to before ``stop``."""
+        return [self.x[0][start:stop]], [self.y[0][start:stop]]
+
+    def error(self, y: Sequence[Any], outputs: Any) -> Any:
+        """The loss of a batch, as a tensor."""
+        return self.losses[0](y[0], outputs)
 
 
 def load_data(path: Path) -> Arrays:

@@ -59,6 +59,12 @@ def binary_score(outputs: np.ndarray, data: Arrays) -> str:
     return f"accuracy: {(chosen == data.y_test.reshape(-1)).mean():.6f}"
 
 
+def multilabel_score(outputs: np.ndarray, data: Arrays) -> str:
+    """The harmonic mean of precision and recall over all labels of all samples."""
+    given, truth = outputs > THRESHOLD, data.y_test > 0.5
+    return f"F1: {2 * (given & truth).sum() / (given.sum() + truth.sum()):.6f}"
+
+
 def regression_score(outputs: np.ndarray, data: Arrays) -> str:
     """The mean absolute error."""
     errors = outputs.reshape(len(outputs), -1) - data.y_test.reshape(len(outputs), -1)

@@ -20,42 +20,34 @@ from optimizer.takeaway.steps.values import (
 from optimizer.techniques.held import held
 from optimizer.techniques.qat_graph import covered, prepare, quantized_twin
 from optimizer.techniques.quantize_aware import (
-    _calibrate,
-    _float_patterns,
-    _patterns,
-    _settle,
+    calibrate,
+    float_patterns,
+    kept_patterns,
+    settle,
 )
 
 
 def train_quantized(model: Any, data: Any, objective: Objective) -> Any:
     """Train with fake-quantized weights and activations; ready to convert."""
     prepared = prepare(model)
-    patterns = _patterns(prepared, PRESERVE, covered(prepared, FLOAT_LAYERS))
+    patterns = kept_patterns(prepared, PRESERVE, covered(prepared, FLOAT_LAYERS))
     twin = quantized_twin(prepared, patterns, skipped=FLOAT_LAYERS, per_channel=PER_CHANNEL)
-    _calibrate(prepared, twin, data)
-    train(held(twin, _float_patterns(twin, PRESERVE, patterns)), objective)
-    _settle(prepared, twin, patterns)
+    calibrate(prepared, twin, data)
+    train(held(twin, float_patterns(twin, PRESERVE, patterns)), objective)
+    settle(prepared, twin, patterns)
     plain = quantized_twin(prepared, {}, skipped=FLOAT_LAYERS, per_channel=PER_CHANNEL)
     plain.set_weights(twin.get_weights())
     return plain
 
 
-def fixed_batch_converter(model: Any) -> Any:
-    """A converter with a batch of one: recurrent layers convert no other way."""
-    signature = [
-        tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype, name=tensor.name)
-        for tensor in model.inputs
-    ]
-    function = tf.function(lambda *tensors: model(list(tensors), training=False))
-    concrete = function.get_concrete_function(*signature)
-    return tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
-
-
-def representative_dataset(x_train: np.ndarray) -> Callable[[], Iterator[list[np.ndarray]]]:
+def representative_dataset(
+    model: Any, x_train: np.ndarray
+) -> Callable[[], Iterator[list[np.ndarray]]]:
     """Training samples drawn at random, one at a time: they set the ranges of activations."""
     rng = np.random.default_rng(SEED)
     count = min(CALIBRATION_SAMPLES, len(x_train))
     samples = x_train[rng.choice(len(x_train), count, replace=False)]
+    samples = samples.astype(model.inputs[0].dtype.name)
     return lambda: ([sample[np.newaxis]] for sample in samples)
 
 

@@ -14,7 +14,7 @@ from optimizer.takeaway.steps.values import BATCH_SIZE, EPOCHS, LEARNING_RATE
 def train(model: Any, objective: Objective, callbacks: Sequence[Any] = ()) -> None:
     """Fine-tune a model with Adam."""
     optimizer = keras.optimizers.Adam(learning_rate=LEARNING_RATE)
-    model.compile(optimizer=optimizer, loss=objective.loss, jit_compile=False)
+    model.compile(optimizer=optimizer, loss=objective.losses, jit_compile=False)
     model.fit(
         objective.x,
         objective.y,

@@ -7,15 +7,14 @@ from typing import Any
 
 import tf_keras as keras
 
-from optimizer.takeaway.steps.data import Objective
 from optimizer.takeaway.steps.values import BATCH_SIZE, EPOCHS, LEARNING_RATE
-from optimizer.techniques.training import _estimate_batch_normalization
+from optimizer.techniques.training import Objective, estimate_batch_normalization
 
 
 def train(model: Any, objective: Objective, callbacks: Sequence[Any] = ()) -> None:
     """Fine-tune a model with Adam, then take its BatchNormalization statistics anew."""
     optimizer = keras.optimizers.Adam(learning_rate=LEARNING_RATE)
-    model.compile(optimizer=optimizer, loss=objective.loss, jit_compile=False)
+    model.compile(optimizer=optimizer, loss=objective.losses, jit_compile=False)
     model.fit(
         objective.x,
         objective.y,
@@ -24,4 +23,4 @@ def train(model: Any, objective: Objective, callbacks: Sequence[Any] = ()) -> No
         callbacks=[*callbacks, keras.callbacks.TerminateOnNaN()],
         verbose=2,
     )
-    _estimate_batch_normalization(model, objective.x, BATCH_SIZE)
+    estimate_batch_normalization(model, objective, BATCH_SIZE)
