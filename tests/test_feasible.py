@@ -26,18 +26,25 @@ def facts(prune=None, cluster=None, quantize_aware=None, **changes):
         ({"cluster": {}}, facts(cluster="no"), "can be clustered"),
         ({"quantize": {"aware": True}}, facts(quantize_aware="no"), "Post-training int8"),
         ({"prune": {}, "layers": {"x": {"final_sparsity": 0.5}}}, facts(), "Those are: dense"),
-        ({}, facts(inputs=[ENDS, ENDS]), "2 inputs"),
     ],
 )
 def test_what_the_model_does_not_allow_is_said(recipe, model, words):
-    (sentence,) = objections(Recipe.parse(recipe), model)
+    (sentence,) = objections(Recipe.parse(recipe), model, "multiclass")
     assert words in sentence
+
+
+@pytest.mark.parametrize("recipe", [{"prune": {}}, {"cluster": {}}, {"quantize": {"aware": True}}])
+def test_nothing_trains_without_labels(recipe):
+    (sentence,) = objections(Recipe.parse(recipe), facts(), "unlabelled")
+    assert "no labels" in sentence
+    after_training = Recipe.parse({"quantize": {"mode": "int8"}})
+    assert objections(after_training, facts(), "unlabelled") == []
 
 
 def test_what_the_model_allows_is_not_objected_to():
     recipe = {"prune": {}, "cluster": {}, "quantize": {"aware": True}}
     recipe["layers"] = {"dense": {"final_sparsity": 0.5, "number_of_clusters": 4}}
-    assert objections(Recipe.parse(recipe), facts()) == []
+    assert objections(Recipe.parse(recipe), facts(), "multiclass") == []
 
 
 @pytest.mark.parametrize(

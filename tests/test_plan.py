@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from optimizer.plan import Stage, StudyPlan, import_model, prepare_data
+from optimizer.plan import Stage, StudyObjective, StudyPlan, import_model, prepare_data
 from optimizer.recipe import Recipe
 
 
@@ -12,8 +12,7 @@ def study():
     return StudyPlan(
         import_model("a" * 64, "m.keras"),
         prepare_data("b" * 64, "d.npz", 0.2, 0),
-        "multiclass",
-        from_logits=False,
+        StudyObjective("multiclass"),
         threads=1,
     )
 
@@ -85,7 +84,9 @@ def test_what_cannot_change_the_result_does_not_change_the_key(study):
 def test_threads_and_inputs_are_in_the_key():
     def convert(sha256, threads):
         data = prepare_data("b" * 64, "d.npz", 0.2, 0)
-        plan = StudyPlan(import_model(sha256, "m.keras"), data, "multiclass", False, threads)
+        plan = StudyPlan(
+            import_model(sha256, "m.keras"), data, StudyObjective("multiclass"), threads
+        )
         return plan.variant(Recipe()).convert.key
 
     assert len({convert("a" * 64, 1), convert("c" * 64, 1), convert("a" * 64, 2)}) == 3

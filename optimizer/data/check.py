@@ -188,7 +188,8 @@ def _not_finite(data_facts: Facts) -> str | None:
 def _range(model_facts: Facts, data_facts: Facts) -> str | None:
     low, high = data_facts["x_min"], data_facts["x_max"]
     image = len(model_facts["inputs"][0]["shape"]) == 4
-    if low is None or not image:
+    scaled = (data_facts.get("scaling") or {}).get("kind", "none") != "none"
+    if low is None or not image or scaled:
         return None
     early = [layer for layer in model_facts["layers"] if layer["type"] != "InputLayer"][:3]
     scaling = [layer for layer in early if layer["type"] in _SCALING_LAYERS]

@@ -95,7 +95,7 @@ class Objective:
 
 
 def make_loss(name: str, activation: str) -> Any:
-    """A tf_keras loss by its name in :data:`optimizer.data.objective.LOSSES`.
+    """A tf_keras loss by its name.
 
     Args:
         name: of the loss.

@@ -6,14 +6,22 @@ import re
 
 import pytest
 
-from optimizer.data.check import check_data, outputs_are_logits, propose_task
+from optimizer.data.check import check_data
+from optimizer.data.task import outputs_are_logits, propose_task, task_choices
 from optimizer.errors import InputError
 
 
 def model(inputs=(8, 8, 1), outputs=(10,), activation="softmax", layers=()):
     return {
         "inputs": [{"name": "input", "shape": [None, *inputs], "dtype": "float32"}],
-        "outputs": [{"shape": [None, *outputs], "dtype": "float32", "activation": activation}],
+        "outputs": [
+            {
+                "name": "output",
+                "shape": [None, *outputs],
+                "dtype": "float32",
+                "activation": activation,
+            }
+        ],
         "layers": [{"type": "InputLayer", "name": "input", "weights": []}, *layers],
     }
 
@@ -33,6 +41,7 @@ def real(shape=(), **changes):
 
 
 UNLABELLED = data(y_kind="none", classes=None, class_counts=None, y_min=None, y_max=None)
+MULTILABEL = data(y_kind="multilabel", y_shape=[3], classes=None, class_counts=None)
 BINARY = data(y_kind="binary", classes=2, class_counts={"train": [9, 9], "test": [300, 200]})
 
 
@@ -153,14 +162,77 @@ def test_classes_without_training_samples_are_a_warning():
     assert "1 of 10 classes (0) have 50 test samples" in message
 
 
-def test_several_inputs_or_outputs_are_one_error():
+def two_ends():
     facts = model()
-    facts["inputs"] *= 2
+    facts["inputs"] = [
+        {"name": "left", "shape": [None, 3], "dtype": "float32"},
+        {"name": "right", "shape": [None, 8, 8, 1], "dtype": "float32"},
+    ]
+    facts["outputs"] = [
+        *facts["outputs"],
+        {"name": "price", "shape": [None, 1], "dtype": "float32", "activation": None},
+    ]
+    return facts
 
-    message = only(check_data(facts, data(x_shape=[3], test=5)), "error")
-    assert "2 inputs and 1 output" in message
-    with pytest.raises(InputError, match="one input and one output"):
-        propose_task(facts, data())
+
+def two_arrays(inputs, targets):
+    facts = data()
+    keys = ("x_shape", "x_dtype", "x_min", "x_max", "non_finite")
+    first = {key: facts[key] for key in keys}
+    named = [{**first, "name": name, "x_shape": shape} for name, shape in inputs.items()]
+    return {**facts, "inputs": named, "targets": targets}
+
+
+def test_each_of_several_inputs_and_outputs_is_checked_by_its_name():
+    classes = {key: data()[key] for key in ("y_shape", "y_kind", "classes", "class_counts")}
+    price = {**classes, "y_kind": "real", "classes": None, "class_counts": None}
+    ends = {"y_min": 0.0, "y_max": 9.0}
+    targets = [{**price, **ends, "name": "price"}, {**classes, **ends, "name": "output"}]
+    fitting = two_arrays({"right": [8, 8, 1], "left": [3]}, targets)
+
+    assert check_data(two_ends(), fitting) == []
+    assert propose_task(two_ends(), fitting) == "multiclass+regression"
+
+    swapped = two_arrays({"left": [8, 8, 1], "right": [3]}, targets)
+    messages = [finding.message for finding in check_data(two_ends(), swapped)]
+    assert ["(3,)" in text for text in messages] == [True, True]
+
+
+def test_another_number_of_inputs_is_one_error_that_names_both_sides():
+    message = only(check_data(two_ends(), data(x_shape=[3], test=5)), "error")
+
+    assert "2 inputs (left, right)" in message
+    assert "the dataset has 1 (x)" in message
+    with pytest.raises(InputError, match="2 outputs"):
+        propose_task(two_ends(), data())
+
+
+def test_scaled_samples_and_a_scaling_layer_are_a_warning():
+    facts = model(layers=[{"type": "Rescaling", "name": "rescaling", "weights": []}])
+
+    message = only(check_data(facts, data(scaling={"kind": "unit"})), "warning")
+    assert "x / 255" in message
+    assert "'rescaling'" in message
+
+
+def test_scaled_indices_are_an_error():
+    facts = model((5,), layers=[{"type": "Embedding", "name": "e", "weights": [{"shape": [9, 2]}]}])
+    tokens = data(x_shape=[5], x_min=0.0, x_max=0.9, scaling={"kind": "unit"})
+
+    assert "has an embedding" in only(check_data(facts, tokens), "error")
+
+
+def test_data_without_labels_are_a_warning_that_says_what_is_left():
+    message = only(check_data(model(), UNLABELLED), "warning")
+
+    assert "agreement" in message
+    assert task_choices(model(), UNLABELLED) == [["unlabelled"]]
+
+
+def test_other_tasks_can_be_chosen():
+    yes_or_no = model(outputs=(1,), activation="sigmoid")
+
+    assert task_choices(yes_or_no, BINARY) == [["binary", "regression", "unlabelled"]]
 
 
 def test_errors_come_before_warnings():
@@ -195,7 +267,8 @@ def test_tasks(model_facts, data_facts, task):
 @pytest.mark.parametrize(
     ("model_facts", "data_facts", "message"),
     [
-        (model(), UNLABELLED, "has no labels"),
+        (model(), MULTILABEL, r"0 or 1 in 3 columns.*\(10,\)"),
+        (model(outputs=(3,)), MULTILABEL, "ends in a softmax"),
         (model(outputs=(1,), activation="sigmoid"), data(), "single output with sigmoid"),
         (model(outputs=(26, 7)), data(), r"output has shape \(26, 7\) per sample"),
         (model(outputs=(3,), activation=None), real((2,)), r"\(2,\) per sample.*\(3,\)"),
@@ -207,5 +280,5 @@ def test_no_task_fits(model_facts, data_facts, message):
 
 
 def test_a_binary_model_without_sigmoid_gives_logits():
-    assert outputs_are_logits(model(outputs=(1,), activation=None))
-    assert not outputs_are_logits(model(outputs=(1,), activation="sigmoid"))
+    assert outputs_are_logits(model(outputs=(1,), activation=None)) == [True]
+    assert outputs_are_logits(model(outputs=(1,), activation="sigmoid")) == [False]

@@ -48,7 +48,7 @@ def test_several_inputs_and_outputs_are_told_by_their_names():
 def test_inspecting_lists_names_shapes_and_dtypes(four):
     summary = inspect_upload(npz(**four, groups=np.zeros(3, np.int32)), "my data.NPZ")
 
-    assert [(a.name, a.shape, a.dtype) for a in summary.arrays][:2] == [
+    assert [(a.name, a.shape, a.dtype) for a in summary.arrays][::2] == [
         ("x_train", (30, 4, 4, 1), "float64"),
         ("y_train", (30,), "int64"),
     ]
@@ -194,7 +194,7 @@ def test_arrays_too_large_in_all_are_refused():
     directory = data.find(b"PK\x01\x02")
     struct.pack_into("<L", data, directory + 24, 3 * 2**30)  # the declared uncompressed size
 
-    refused(bytes(data), r"3\.0 GiB of memory; at most 2 GiB")
+    refused(bytes(data), r"3\.0 GiB; at most 2 GiB")
 
 
 @pytest.mark.parametrize("name", ["../x.npy", "/etc/x.npy", "a/x.npy", "x.txt", "x.npy\n.npy"])

@@ -38,9 +38,9 @@ def test_facts_describe_the_data(four):
 def test_arrays_survive_and_load_as_float32(four):
     arrays = load_arrays(prepare(npz(**four)))
 
-    assert arrays.x_train.dtype == np.float32
-    assert np.array_equal(arrays.x_train, four["x_train"].astype(np.float32))
-    assert np.array_equal(arrays.y_test, four["y_test"])
+    assert arrays.x_train[0].dtype == np.float32
+    assert np.array_equal(arrays.x_train[0], four["x_train"].astype(np.float32))
+    assert np.array_equal(arrays.y_test[0], four["y_test"])
 
 
 def test_small_integers_stay_small_in_the_file_and_load_as_float32(four):
@@ -52,7 +52,7 @@ def test_small_integers_stay_small_in_the_file_and_load_as_float32(four):
 
     assert facts_of(files)["x_dtype"] == "uint8"
     assert np.load(io.BytesIO(files["arrays.npz"]))["x_test"].dtype == np.uint8
-    assert np.array_equal(load_arrays(files).x_test, images["x_test"].astype(np.float32))
+    assert np.array_equal(load_arrays(files).x_test[0], images["x_test"].astype(np.float32))
 
 
 def test_a_file_without_a_test_part_is_split_by_class_and_says_how():
@@ -62,10 +62,12 @@ def test_a_file_without_a_test_part_is_split_by_class_and_says_how():
 
     assert facts["split"] == {"seed": 7, "test_share": 0.2, "stratified": True}
     assert facts["class_counts"] == {"train": [16, 16, 16], "test": [4, 4, 4]}
-    assert np.array_equal(arrays.y_test, arrays.x_test[:, 0] // 20)  # labels stay with samples
+    assert np.array_equal(
+        arrays.y_test[0], arrays.x_test[0][:, 0] // 20
+    )  # labels stay with samples
     assert files == prepare(npz(x=x, y=y), test_share=0.2, split_seed=7)
     other = load_arrays(prepare(npz(x=x, y=y), test_share=0.2, split_seed=8))
-    assert not np.array_equal(other.x_test, arrays.x_test)
+    assert not np.array_equal(other.x_test[0], arrays.x_test[0])
 
 
 def test_real_targets_are_split_at_random():
@@ -82,7 +84,7 @@ def test_one_hot_labels_are_stored_as_class_indices(four):
 
     assert facts_of(files)["y_kind"] == "one_hot"
     assert facts_of(files)["y_shape"] == []
-    assert np.array_equal(load_arrays(files).y_train, four["y_train"])
+    assert np.array_equal(load_arrays(files).y_train[0], four["y_train"])
 
 
 def test_samples_without_labels():
@@ -90,10 +92,9 @@ def test_samples_without_labels():
     arrays, facts = load_arrays(files), facts_of(files)
 
     assert (facts["y_kind"], facts["y_dtype"], facts["classes"]) == ("none", None, None)
-    assert arrays.y_train is arrays.y_test is None
-    assert arrays.train_targets("reconstruction") is arrays.x_train
-    with pytest.raises(InputError, match="needs y_train"):
-        arrays.train_targets("regression")
+    assert arrays.y_train == arrays.y_test == ()
+    with pytest.raises(InputError, match="Add y_train"):
+        arrays.targets_for(["output"], "train")
     assert "y" not in np.load(io.BytesIO(files["preview.npz"]))
 
 
@@ -116,7 +117,7 @@ def test_big_endian_and_fortran_order_are_read_right():
     x = np.asfortranarray(np.arange(24).reshape(4, 6)).astype(">i4")
     arrays = load_arrays(prepare(npz(x_train=x, x_test=x)))
 
-    assert arrays.x_train.tolist() == np.arange(24).reshape(4, 6).tolist()
+    assert arrays.x_train[0].tolist() == np.arange(24).reshape(4, 6).tolist()
 
 
 def test_the_preview_holds_samples_from_the_whole_test_part():
@@ -149,8 +150,8 @@ def test_arrays_that_do_not_belong_together_are_explained(four, change, message)
 
 
 def test_arrays_save_and_load(four):
-    saved = Arrays(**four).save()
+    saved = Arrays.single(**four).save()
 
     loaded = load_arrays({"arrays.npz": saved})
-    assert np.array_equal(loaded.y_train, four["y_train"])
-    assert saved == Arrays(**four).save()
+    assert np.array_equal(loaded.y_train[0], four["y_train"])
+    assert saved == Arrays.single(**four).save()

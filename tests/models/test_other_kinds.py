@@ -116,9 +116,9 @@ def test_a_tflite_file_is_its_own_baseline(cnn, images):
     assert facts["parameters"] == 3 * 3 * 3 * 4 + 4 + 6 * 6 * 4 * 3 + 3  # BatchNormalization folds
     assert all("cannot be trained" in r for r in facts["layers"][0]["techniques"].values())
     assert converted(files)["model.tflite"] == data
-    assert objections(Recipe(), facts) == []
+    assert objections(Recipe(), facts, "multiclass") == []
     for recipe in ({"prune": {}}, {"quantize": {"mode": "int8"}}):
-        assert "TFLite file" in objections(Recipe.parse(recipe), facts)[0]
+        assert "TFLite file" in objections(Recipe.parse(recipe), facts, "multiclass")[0]
 
 
 def test_a_quantized_tflite_file_takes_real_numbers(exported, images):
@@ -154,9 +154,11 @@ def test_an_exported_saved_model_is_converted_and_quantized(cnn, exported, image
         samples = images if mode.startswith("int") else None
         tflite = converted(files, samples, mode=mode)["model.tflite"]
         assert np.abs(predict(tflite, images) - expected).max() < bound, mode
-        assert objections(Recipe.parse({"quantize": {"mode": mode}}), facts) == []
+        assert objections(Recipe.parse({"quantize": {"mode": mode}}), facts, "multiclass") == []
     for recipe in ({"prune": {}}, {"cluster": {}}, {"quantize": {"aware": True}}):
-        assert "without its Keras layers" in objections(Recipe.parse(recipe), facts)[0]
+        assert (
+            "without its Keras layers" in objections(Recipe.parse(recipe), facts, "multiclass")[0]
+        )
 
 
 def test_the_kept_saved_model_has_nothing_but_the_signature(exported):
@@ -183,7 +185,7 @@ def test_a_keras_saved_model_is_rebuilt_from_its_layers(keras_2, images):
     flat = load_flat(files["model.keras"])
     expected = model.predict(images, verbose=0)
     assert np.allclose(flat.predict(images, verbose=0), expected, atol=1e-5)
-    assert objections(Recipe.parse({"prune": {}, "cluster": {}}), facts) == []
+    assert objections(Recipe.parse({"prune": {}, "cluster": {}}), facts, "multiclass") == []
 
 
 def test_keras_layers_that_cannot_be_rebuilt_leave_what_can_be_converted(keras_2, images):
@@ -215,7 +217,9 @@ def test_a_loop_is_converted_for_one_sample_at_a_time(tmp_path):
     for mode, bound in {"none": 1e-5, "dynamic": 0.05}.items():
         tflite = converted(files, mode=mode)["model.tflite"]
         assert np.abs(predict(tflite, words) - expected).max() < bound
-    assert "loop" in objections(Recipe.parse({"quantize": {"mode": "int8"}}), facts)[0]
+    assert (
+        "loop" in objections(Recipe.parse({"quantize": {"mode": "int8"}}), facts, "multiclass")[0]
+    )
 
 
 def test_several_inputs_and_outputs_of_a_saved_model(tmp_path):

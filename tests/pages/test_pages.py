@@ -216,8 +216,8 @@ def pickled():
     [
         ("model", "m.keras", b"not a model", "not a Keras model"),
         ("model", "m.keras", samples.load_sample_model("digits_cnn")[:9000], "damaged"),
-        ("data", "d.csv", b"a,b\n1,2", ".npz"),
-        ("data", "d.npz", b"PK not a zip", "npz"),
+        ("data", "d.csv", b"", "is empty"),
+        ("data", "d.npz", b"PK not a zip", "damaged"),
         ("data", "d.npz", pickled(), "object"),
     ],
 )

@@ -39,6 +39,8 @@ def test_recipes_of_the_first_version_are_found_by_their_new_hash(store: Store) 
     study = build_study(store)
     connection = store._db._connection()
     connection.execute("UPDATE variants SET recipe_hash = 'of old ' || seq")
+    for column in ("datasets DROP COLUMN options", "studies DROP COLUMN objective"):
+        connection.execute(f"ALTER TABLE {column}")
     connection.execute("PRAGMA user_version = 1")
     store.close()
     newer = Store.open(store.home)

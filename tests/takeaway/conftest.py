@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from optimizer.plan import StudyPlan, import_model, prepare_data
+from optimizer.plan import StudyObjective, StudyPlan, import_model, prepare_data
 from optimizer.recipe import Recipe
 from optimizer.stage import ignore_progress
 from tests.techniques import conftest as models
@@ -62,8 +62,7 @@ def make(recipe, model, data):
     plan = StudyPlan(
         import_model("0" * 64, "model.keras"),
         prepare_data("1" * 64, "data.npz", 0.2, 0),
-        "multiclass",
-        from_logits=False,
+        StudyObjective("multiclass"),
         threads=1,
     )
     variant = plan.variant(recipe)

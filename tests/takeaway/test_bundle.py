@@ -111,7 +111,7 @@ def test_a_script_has_only_what_its_recipe_needs():
     text = plain_script(Recipe(), FACTS, "multiclass", threads=1)
     for word in ("prune", "CLUSTERS", "EPOCHS", "tfmot", "representative"):
         assert word not in text
-    assert "fixed_batch_converter" in text  # the model has an LSTM
+    assert "keras_converter" in text  # the model has an LSTM
 
 
 @pytest.mark.parametrize(
