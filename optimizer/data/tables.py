@@ -165,7 +165,7 @@ def _delimiter(lines: list[str]) -> str:
 
     def score(delimiter: str) -> tuple[bool, int]:
         widths = [len(row) for row in csv.reader(lines[:20], delimiter=delimiter)]
-        return len(set(widths)) == 1, widths[0]
+        return len(set(widths)) == 1 < widths[0], widths[0]
 
     return max(_DELIMITERS, key=score)
 

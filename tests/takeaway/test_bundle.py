@@ -97,7 +97,9 @@ RECIPES = [
 ]
 
 
-@pytest.mark.parametrize("task", ["multiclass", "binary", "regression", "reconstruction"])
+@pytest.mark.parametrize(
+    "task", ["multiclass", "binary", "multilabel", "regression", "reconstruction"]
+)
 def test_scripts_are_whole_for_every_kind_of_recipe_and_task(task, tmp_path):
     for number, parts in enumerate(RECIPES):
         text = plain_script(Recipe.parse(parts), FACTS, task, threads=1)
