@@ -64,12 +64,12 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     done = 0
     for sparsity, epochs in rounds:
         graph = ChannelGraph(narrowed)
-        objective = Objective.of(narrowed, arrays, params["task"])
+        objective = Objective.of(narrowed, arrays, params["task"], params.get("loss"))
         scores = channel_scores(prune["criterion"], narrowed, graph, objective, params["seed"])
         narrowed = narrow(narrowed, graph, target.choose(narrowed, graph, scores, sparsity))
         losses += fit(
             narrowed,
-            Objective.of(narrowed, arrays, params["task"]),
+            Objective.of(narrowed, arrays, params["task"], params.get("loss")),
             {**tune, "epochs": epochs},
             _part(progress, done / tune["epochs"], epochs / tune["epochs"]),
         )

@@ -69,7 +69,7 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     """
     make_deterministic(params["seed"])
     model = load_flat(inputs["model"]["model.keras"])
-    objective = Objective.of(model, load_arrays(inputs["data"]), params["task"])
+    objective = Objective.of(model, load_arrays(inputs["data"]), params["task"], params.get("loss"))
     counts, left_out = _cluster_counts(model, params)
     copy = clone(model)
     by_tfmot = {

@@ -54,7 +54,7 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     make_deterministic(params["seed"])
     model = load_flat(inputs["model"]["model.keras"])
     prune = params["prune"]
-    objective = Objective.of(model, load_arrays(inputs["data"]), params["task"])
+    objective = Objective.of(model, load_arrays(inputs["data"]), params["task"], params.get("loss"))
     finals = final_sparsities(model, prune, params["layers"])
     steps = steps_in(objective.samples, params["fine_tune"])
     tables = {

@@ -70,7 +70,7 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     calibrate(prepared, twin, arrays)
     losses = fit(
         held(twin, float_patterns(twin, params, patterns)),
-        Objective.of(model, arrays, params["task"]),
+        Objective.of(model, arrays, params["task"], params.get("loss")),
         params["fine_tune"],
         progress,
     )

@@ -33,7 +33,7 @@ def converted(files, samples=None, **options):
     params = {"quantize": quantize, "sparse_encoding": False, "seed": 0}
     inputs = {"model": files}
     if samples is not None:
-        arrays = Arrays(samples, None, samples, None)
+        arrays = Arrays.single(samples, None, samples, None)
         inputs["data"] = {"arrays.npz": arrays.save()}
         params["quantize"]["calibration_samples"] = len(samples)
     return stage(params, inputs, ignore_progress)

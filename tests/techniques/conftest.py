@@ -14,7 +14,7 @@ def arrays():
     y = digits.target.astype("int64")
     order = np.random.default_rng(0).permutation(len(x))
     x, y = x[order], y[order]
-    return Arrays(x[:1200], y[:1200], x[1200:], y[1200:])
+    return Arrays.single(x[:1200], y[:1200], x[1200:], y[1200:])
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +26,7 @@ def _train(model, arrays, epochs):
     import tf_keras
 
     model.compile(tf_keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy")
-    model.fit(arrays.x_train, arrays.y_train, epochs=epochs, batch_size=64, verbose=0)
+    model.fit(arrays.x_train[0], arrays.y_train[0], epochs=epochs, batch_size=64, verbose=0)
     return model
 
 

@@ -49,9 +49,14 @@ def measured_accuracy(converted, data):
     return json.loads(files["metrics.json"])["value"]
 
 
-def prune(files, data, layers=None, tune=TUNE, **part):
+def half():
+    """A schedule that ends with half of the weights zero."""
+    return {"kind": "polynomial", "final_sparsity": 0.5}
+
+
+def prune(files, data, layers=None, tune=TUNE, task="multiclass", loss=None, **part):
     prune = Recipe.parse({"prune": part}).model_dump(mode="json")["prune"]
-    params = recipe_part(prune=prune, layers=layers or {}, fine_tune=tune)
+    params = recipe_part(prune=prune, layers=layers or {}, fine_tune=tune, task=task, loss=loss)
     return pruning.stage(params, {"model": files, "data": data}, ignore_progress)
 
 
@@ -63,6 +68,7 @@ def cluster(
     layers=None,
     number_of_clusters=8,
     tune=TUNE,
+    task="multiclass",
     **part,
 ):
     part = Recipe.parse({"cluster": {"number_of_clusters": number_of_clusters, **part}})
@@ -71,6 +77,7 @@ def cluster(
         preserve_sparsity=preserve_sparsity,
         layers=layers or {},
         fine_tune=tune,
+        task=task,
     )
     return clustering.stage(params, {"model": files, "data": data}, ignore_progress)
 
@@ -84,6 +91,7 @@ def train_quantized(
     granularity="per_channel",
     layers=None,
     tune=TUNE,
+    task="multiclass",
 ):
     params = recipe_part(
         keep_zeros=keep_zeros,
@@ -91,6 +99,7 @@ def train_quantized(
         granularity=granularity,
         layers=layers or {},
         fine_tune=tune,
+        task=task,
     )
     return quantize_aware.stage(params, {"model": files, "data": data}, ignore_progress)
 

@@ -27,7 +27,7 @@ def sentences():
         x[row, length:] = 0
     y = ((x[:, :6] % 2 == 0).sum(axis=1) > 3).astype("int64")
     x = x.astype("float32")
-    return {"arrays.npz": Arrays(x[:350], y[:350], x[350:], y[350:]).save()}
+    return {"arrays.npz": Arrays.single(x[:350], y[:350], x[350:], y[350:]).save()}
 
 
 def recurrent():
