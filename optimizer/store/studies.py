@@ -162,7 +162,7 @@ class Studies(StoreBase):
 
     def _insert_study(self, study: Study, archive_sha256: str | None = None) -> None:
         columns = ("id", "name", "model_id", "dataset_id", "task", "created_at", "origin")
-        values = {name: getattr(study, name) for name in (*columns, "environment")}
+        values = {name: getattr(study, name) for name in (*columns, "environment", "objective")}
         self._insert("studies", {**values, "archive_sha256": archive_sha256})
 
     def _insert_variant(self, variant: Variant) -> None:

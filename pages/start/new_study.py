@@ -85,8 +85,8 @@ def _queue_reading(dataset: Dataset) -> None:
     context.store().queue_run("prepare_data", f"Read {dataset.file_name}", dataset_id=dataset.id)
 
 
-def _shaped(model: Model, dataset: Dataset) -> None:
-    """Read the data in the shape of the model's input, now that it is known."""
+def _shaped(model: Model, dataset: Dataset) -> Dataset:
+    """Begin to read the data in the shape of the model's input, now that it is known."""
     store = context.store()
     assert model.facts is not None
     options = DataOptions.parse(dataset.options).shaped_for(model.facts)
@@ -100,7 +100,7 @@ def _shaped(model: Model, dataset: Dataset) -> None:
     store.delete_dataset(dataset.id)
     _queue_reading(shaped)
     st.query_params.from_dict({_MODEL: model.id, _DATASET: shaped.id})
-    st.rerun()
+    return shaped
 
 
 def _draft() -> tuple[Model, Dataset] | None:
@@ -118,11 +118,13 @@ def _draft() -> tuple[Model, Dataset] | None:
 
 def _continue(model: Model, dataset: Dataset) -> None:
     runs = _last_runs(model, dataset)
-    if any(run.state in ACTIVE for run in runs):
-        live_runs(tuple(run.id for run in runs))
+    active = tuple(run.id for run in runs if run.state in ACTIVE)
+    if active:
+        live_runs(active)
         return
     if model.facts is not None and st.query_params.get(_SHAPE):
-        _shaped(model, dataset)
+        _continue(model, _shaped(model, dataset))
+        return
     if _all_done(runs) and model.facts is not None and dataset.facts is not None:
         _fit(model, dataset, model.facts, dataset.facts)
 
