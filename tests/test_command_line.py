@@ -1,6 +1,7 @@
 """The command line as people script it: files, exit codes, one line for what is wrong."""
 
 import csv
+import io
 import json
 import os
 import subprocess
@@ -8,8 +9,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
+from optimizer import samples
 from optimizer.engine.client import stop_engine
 from optimizer.store import Store
 from tests.engine.conftest import start_engine
@@ -91,6 +96,54 @@ def test_run_writes_the_files_that_are_promised(home, tmp_path):
     assert f"accuracy: {results['variants'][0]['accuracy']:.6f}" in done.stdout
 
 
+def written_as_csv(path):
+    """The cancer samples as a table whose label is a word."""
+    with np.load(samples.DATASETS["cancer"].path) as arrays:
+        x = np.concatenate([arrays["x_train"], arrays["x_test"]])
+        y = np.concatenate([arrays["y_train"], arrays["y_test"]]).reshape(-1)
+    table = pd.DataFrame(x, columns=[f"f{i}" for i in range(x.shape[1])])
+    table.insert(0, "patient", [f"number {i}" for i in range(len(x))])
+    table.insert(1, "diagnosis", np.where(y == 1, "benign", "a malignant one"))
+    table.to_csv(path, index=False)
+
+
+def written_as_images(path):
+    """The digits as grey images, one folder per digit."""
+    with np.load(samples.DATASETS["digits"].path) as arrays, zipfile.ZipFile(path, "w") as archive:
+        x = np.concatenate([arrays["x_train"], arrays["x_test"]])[:600]
+        y = np.concatenate([arrays["y_train"], arrays["y_test"]])[:600]
+        pixels = np.round(x[..., 0] * (255 / x.max())).astype(np.uint8)
+        for index, (image, digit) in enumerate(zip(pixels, y, strict=True)):
+            buffer = io.BytesIO()
+            Image.fromarray(image).save(buffer, "PNG")
+            archive.writestr(f"digits/{digit}/{index}.png", buffer.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "write", "options"),
+    [
+        ("cancer_mlp", "cancer.csv", written_as_csv, ("--labels", "diagnosis", "--metric", "auc")),
+        ("digits_cnn", "digits.zip", written_as_images, ("--scaling", "unit")),
+    ],
+)
+def test_tables_and_image_folders_are_measured_like_arrays(
+    home, tmp_path, model, name, write, options
+):
+    write(tmp_path / name)
+    path = recipe(tmp_path, {"quantize": {"mode": "int8"}})
+    arguments = (model, "--data", tmp_path / name, "--recipe", path, "--out", tmp_path / "out")
+    done = command(home, "run", *arguments, *options)
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    for record in (results["baseline"], *results["variants"]):
+        assert record["accuracy"] > 0.9
+        assert next(iter(record["metrics"])) == ("auc" if "auc" in options else "accuracy")
+    if "unit" in options:
+        with zipfile.ZipFile(next((tmp_path / "out").glob("int8*.zip"))) as archive:
+            scaling = json.loads(archive.read("scaling.json"))
+        assert scaling["inputs"]["x"] == {"offset": 0.0, "divisor": 255.0}
+
+
 def test_benchmark_compares_with_the_first_file(home, tmp_path):
     out = tmp_path / "out"
     path = recipe(tmp_path, {"quantize": {"mode": "float16"}})
@@ -111,7 +164,7 @@ def test_benchmark_compares_with_the_first_file(home, tmp_path):
         (["benchmark", "README.md"], "not a TensorFlow Lite file"),
         (
             ["run", "cancer_mlp", "--data", "README.md", "--recipe", "RECIPE", "--out", "OUT"],
-            "No column",
+            "cannot be read",
         ),
         (["run", "cancer_mlp", "--data", "digits", "--recipe", "RECIPE", "--out", "OUT"], "30"),
         (["run", "cancer_mlp", "--data", "cancer", "--recipe", "BAD", "--out", "OUT"], "'prun'"),
@@ -135,13 +188,19 @@ def test_bad_input_is_exit_code_2_and_a_line(home, tmp_path, arguments, words):
 
 
 def test_a_variant_that_fails_is_exit_code_1(home, tmp_path):
-    path = recipe(tmp_path, {"prune": {}, "fine_tune": {"learning_rate": 10.0, "epochs": 30}})
-    out = tmp_path / "out"
-    done = command(home, "run", "cancer_mlp", "--data", "cancer", "--recipe", path, "--out", out)
+    import tf_keras
+
+    layers = [tf_keras.Input((2,)), tf_keras.layers.Dense(1)]
+    tf_keras.Sequential(layers).save(tmp_path / "line.keras")
+    x = np.linspace(1e19, 1e20, 80).reshape(40, 2)  # its squared error is beyond float32
+    np.savez(tmp_path / "line.npz", x=x, y=x[:, 0] / 3)
+    files = (tmp_path / "line.keras", "--data", tmp_path / "line.npz")
+    path = recipe(tmp_path, {"prune": {}})
+    done = command(home, "run", *files, "--recipe", path, "--out", tmp_path / "out")
     assert done.returncode == 1
-    results = json.loads((out / "results.json").read_text())
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert results["baseline"]["state"] == "done"
-    assert "no_such_layer" in results["variants"][0]["error"]
+    assert "Training diverged" in results["variants"][0]["error"]
 
 
 def test_the_same_recipe_gives_the_same_bytes_without_the_cache(home, tmp_path):

@@ -119,14 +119,15 @@ def write_stages(store: Store, recipe: Recipe) -> dict[str, str]:
 def build_study(store: Store, name: str = "Digits") -> Study:
     """A study with a done baseline, two done variants, and a failed and a queued one."""
     model = store.add_model("digits.keras", b"PK model bytes " * 50)
-    data = store.add_dataset("digits.npz", b"PK data bytes " * 50)
+    data = store.add_dataset("digits.npz", b"PK data bytes " * 50, options={"scaling": "unit"})
     model_key, data_key = key("model facts"), key("data facts")
     store.artifacts.write(model_key, {"facts.json": b"{}", "model.keras": b"flat"})
     preview = arrays(x=np.zeros((4, 8, 8, 1), np.float32), y=np.arange(4))
     store.artifacts.write(data_key, {"facts.json": b"{}", "preview.npz": preview})
     store.set_model_facts(model.id, MODEL_FACTS, model_key)
     store.set_dataset_facts(data.id, DATA_FACTS, data_key)
-    study = store.create_study(name, model.id, data.id, "multiclass")
+    chosen = {"loss": "categorical_focal_crossentropy", "metric": "f1_macro"}
+    study = store.create_study(name, model.id, data.id, "multiclass", objective=chosen)
     store.set_study_environment(study.id, {"tensorflow": "2.21.0", "cpu": "some processor"})
     for recipe in RECIPES:
         variant = store.add_variant(study.id, recipe)

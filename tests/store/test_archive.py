@@ -56,6 +56,8 @@ def test_a_study_arrives_as_it_left(store: Store, study: Study, tmp_path: Path) 
     assert (model.facts, data.facts) == (MODEL_FACTS, DATA_FACTS)
     assert (model.origin, data.origin) == ("imported", "imported")
     original = store.get_dataset(study.dataset_id)
+    assert (arrived.objective, data.options) == (study.objective, original.options)
+    assert data.options == {"scaling": "unit"}
     assert other.read_file(model.sha256) == store.read_file(model.sha256)
     assert other.read_file(data.sha256) == store.read_file(original.sha256)
     preview = other.artifacts.read(data.facts_key, "preview.npz")
