@@ -264,7 +264,7 @@ def files(folder: Path, names: Sequence[str]) -> dict[str, tuple[File, File]]:
     built = [name for name in names if SUBJECTS[name].build]
     command = [sys.executable, "-m", "benchmarks.models", str(folder), *built]
     if built:
-        subprocess.run(command, cwd=ROOT, check=True)
+        subprocess.run(command, cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
     found = {}
     for name in names:
         paths = [folder / f"{name}.keras", folder / f"{name}.npz"]
@@ -282,7 +282,8 @@ def main(folder: str, *names: str) -> None:
 
     for name in names:
         subject = SUBJECTS[name]
-        assert subject.build and subject.data, f"{name} is bundled"
+        assert subject.build is not None
+        assert subject.data is not None
         keras.utils.clear_session()
         keras.utils.set_random_seed(0)
         arrays, model = subject.data(), subject.build(keras)
