@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from benchmarks.building import ROOT, File, files
 from benchmarks.live import engine, quiet
-from benchmarks.models import ROOT, SUBJECTS, File, files
+from benchmarks.models import SUBJECTS
 from benchmarks.recipes import RECIPES
 from benchmarks.table import markdown
 from optimizer.errors import InputError

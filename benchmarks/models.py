@@ -1,28 +1,17 @@
-"""The models of the matrix: one of every kind, built and trained for a moment with Keras 3.
-
-``python -m benchmarks.models FOLDER NAME…`` writes a ``.keras`` and an ``.npz`` for each, in a
-process of its own, so that the matrix itself imports no TensorFlow.
-"""
+"""The models of the matrix: one of every kind; :mod:`benchmarks.building` makes their files."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from benchmarks import synthetic
 from benchmarks.synthetic import CLASSES, WORDS
 from optimizer import samples
 
-ROOT = Path(__file__).resolve().parents[1]
 IMAGE, SERIES, VECTOR, VOLUME = (12, 12, 1), (16, 4), (12,), (6, 6, 6, 1)
-_EPOCHS = 5
 
 
 @dataclass(frozen=True)
@@ -255,46 +244,3 @@ SUBJECTS = {
     "two_inputs": Subject("two inputs", _two_inputs, partial(synthetic.pairs, 12, 8)),
 }
 """Name → model, in the table's order."""
-
-File = tuple[str, bytes]
-
-
-def files(folder: Path, names: Sequence[str]) -> dict[str, tuple[File, File]]:
-    """The model file and the data file of each model; built in ``folder`` unless bundled."""
-    built = [name for name in names if SUBJECTS[name].build]
-    command = [sys.executable, "-m", "benchmarks.models", str(folder), *built]
-    if built:
-        subprocess.run(command, cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
-    found = {}
-    for name in names:
-        paths = [folder / f"{name}.keras", folder / f"{name}.npz"]
-        if name in samples.MODELS:
-            sample = samples.MODELS[name]
-            paths = [sample.path, samples.DATASETS[sample.dataset].path]
-        model, data = ((path.name, path.read_bytes()) for path in paths)
-        found[name] = (model, data)
-    return found
-
-
-def main(folder: str, *names: str) -> None:
-    """Build, train and write models and their data."""
-    import keras
-
-    for name in names:
-        subject = SUBJECTS[name]
-        assert subject.build is not None
-        assert subject.data is not None
-        keras.utils.clear_session()
-        keras.utils.set_random_seed(0)
-        arrays, model = subject.data(), subject.build(keras)
-        inputs = [arrays[key] for key in arrays if key.startswith("x_train")]
-        sources = inputs if len(inputs) > 1 else inputs[0]
-        model.compile("adam", subject.loss)
-        targets = arrays.get("y_train", inputs[0])
-        model.fit(sources, targets, batch_size=16, epochs=_EPOCHS, verbose=0)
-        model.save(Path(folder) / f"{name}.keras")
-        np.savez(Path(folder) / f"{name}.npz", **arrays)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

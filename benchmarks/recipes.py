@@ -65,9 +65,9 @@ def _narrowed(title: str, target: str = "macs", **more: Any) -> Entry:
     return Entry(title, {"prune": {"structure": structure, "schedule": schedule}, **more})
 
 
-_QAT = {"quantize": {"mode": "int8", "aware": True}}
+_QAT: dict[str, Any] = {"quantize": {"mode": "int8", "aware": True}}
 _PER_TENSOR = {"granularity": "per_tensor"}
-_PATTERN = {"structure": {"kind": "n_m", "n": 2, "m": 4}}
+_PATTERN: dict[str, Any] = {"structure": {"kind": "n_m", "n": 2, "m": 4}}
 
 RECIPES = {
     "f16": _quantized("float16", "float16"),
