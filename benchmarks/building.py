@@ -6,10 +6,13 @@ process of its own, so that the matrix itself imports no TensorFlow.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +33,7 @@ def files(folder: Path, names: Sequence[str]) -> dict[str, tuple[File, File]]:
         subprocess.run(command, cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
     found = {}
     for name in names:
-        paths = [folder / f"{name}.keras", folder / f"{name}.npz"]
+        paths = [folder / f"{name}{SUBJECTS[name].suffix}", folder / f"{name}.npz"]
         if name in samples.MODELS:
             sample = samples.MODELS[name]
             paths = [sample.path, samples.DATASETS[sample.dataset].path]
@@ -55,8 +58,24 @@ def main(folder: str, *names: str) -> None:
         model.compile("adam", subject.loss)
         targets = arrays.get("y_train", inputs[0])
         model.fit(sources, targets, batch_size=16, epochs=_EPOCHS, verbose=0)
-        model.save(Path(folder) / f"{name}.keras")
+        _write(model, Path(folder) / f"{name}{subject.suffix}")
         np.savez(Path(folder) / f"{name}.npz", allow_pickle=False, **arrays)
+
+
+def _write(model: Any, path: Path) -> None:
+    """Write a model in the form that the suffix names."""
+    if path.suffix == ".keras":
+        model.save(path)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        model.export(folder, verbose=False)
+        if path.suffix == ".zip":
+            shutil.make_archive(str(path.with_suffix("")), "zip", folder)
+        else:
+            import tensorflow as tf
+
+            converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+            path.write_bytes(converter.convert())
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks import synthetic
 from benchmarks.synthetic import CLASSES, WORDS
@@ -23,12 +23,14 @@ class Subject:
         build: makes it from the ``keras`` module; ``None`` for a bundled sample.
         data: makes its arrays.
         loss: what it is trained with.
+        suffix: of its file, which says in which form it is brought.
     """
 
     kind: str
     build: Callable[[Any], Any] | None = None
     data: Callable[[], synthetic.Arrays] | None = None
     loss: str = "sparse_categorical_crossentropy"
+    suffix: Literal[".keras", ".zip", ".tflite"] = ".keras"
 
 
 def _chain(keras: Any, shape: tuple[int, ...], *layers: Any, dtype: str = "float32") -> Any:
@@ -241,6 +243,11 @@ SUBJECTS = {
     "segmentation": Subject(
         "Conv2DTranspose, an image as output", _segmentation, partial(synthetic.shapes, 12), _REAL
     ),
+    "saved_cnn": Subject("a SavedModel, in a zip", _cnn, synthetic.patterns(*IMAGE), suffix=".zip"),
+    "saved_lstm": Subject(
+        "a SavedModel with loops", _lstm, synthetic.patterns(*SERIES), suffix=".zip"
+    ),
+    "tflite_cnn": Subject("a TFLite file", _cnn, synthetic.patterns(*IMAGE), suffix=".tflite"),
     "two_inputs": Subject("two inputs", _two_inputs, partial(synthetic.pairs, 12, 8)),
 }
 """Name → model, in the table's order."""
