@@ -1,8 +1,12 @@
 """Each technique's promise, read out of the ``.tflite`` and not of the objects on the way."""
 
+import json
+
 import pytest
 
 from tests.techniques.steps import (
+    QUICK,
+    broken_promises,
     cluster,
     convert,
     facts,
@@ -103,6 +107,12 @@ def test_clustering_after_pruning_keeps_the_zeros(pruned_clustered, data):
     for layer in kernels(convert(pruned_clustered, data)):
         assert layer["sparsity"] >= 0.78
         assert layer["distinct"] <= 8
+
+
+def test_a_layer_with_too_few_weights_to_cluster_keeps_its_zeros(pruned, data):
+    files = cluster(pruned, data, number_of_clusters=64, preserve_sparsity=True, tune=QUICK)
+    assert set(json.loads(files["training.json"])["left_out"]) == {"conv_a"}
+    assert broken_promises(convert(files, data)) == []
 
 
 def test_pcqat_keeps_zeros_and_clusters_in_int8(pcqat, data, baseline):
