@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from optimizer.models.flat import save_flat
 from tests.techniques.steps import (
     QUICK,
     broken_promises,
@@ -140,6 +141,26 @@ def test_cqat_keeps_clusters(plain_files, data):
     trained = train_quantized(cluster(plain_files, data), data, clusters=8)
     for layer in kernels(convert(trained, data, mode="int8", aware=True)):
         assert layer["distinct_per_channel"] <= 9
+
+
+def test_qat_beside_layers_that_tflite_lacks(data):
+    """3-D pooling is made of 2-D pooling when the trained model is converted."""
+    from tf_keras import Sequential, layers
+
+    model = Sequential(
+        [
+            layers.Input((8, 8, 1)),
+            layers.Reshape((4, 4, 4, 1)),
+            layers.Conv3D(4, 3, padding="same", activation="relu"),
+            layers.MaxPooling3D(2),
+            layers.Flatten(),
+            layers.Dense(10, activation="softmax", name="dense"),
+        ]
+    )
+    trained = train_quantized({"model.keras": save_flat(model)}, data, tune=QUICK)
+    converted = convert(trained, data, mode="int8", aware=True)
+    assert broken_promises(converted) == []
+    assert [k["dtype"] for k in kernels(converted)] == ["int8"]
 
 
 def test_qat_with_int8_inputs_and_outputs(pcqat, data):
