@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8501
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop install install-dev chromium test lint format samples study screenshots bench requirements clean
+.PHONY: help run stop install install-dev chromium test lint format samples study screenshots bench bench-matrix requirements clean
 
 help:  ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -57,6 +57,9 @@ screenshots: install-dev chromium  ## Take the README's screenshots from the rea
 
 bench: install-dev  ## Measure what the README states, as ratios within one run
 	$(BIN)/python -m benchmarks
+
+bench-matrix: install-dev  ## Run every recipe on every model (a part: ARGS="--models mlp --recipes p,q")
+	$(BIN)/python -m benchmarks.matrix $(ARGS)
 
 requirements: install-dev  ## Pin the dependencies anew
 	$(BIN)/pip install --quiet pip-tools

@@ -1,6 +1,7 @@
 """``make bench``: measures the workbench itself and prints a table.
 
 Absolute times depend on the machine; ratios are between two things measured in this one run.
+At the end every recipe runs on every model (:mod:`benchmarks.matrix`).
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from optimizer import samples
-from optimizer.engine.client import ensure_engine, stop_engine
+from benchmarks import matrix
+from benchmarks.live import bundled_study, engine, quiet, row
+from benchmarks.narrowing import narrowing
+from benchmarks.scripts import scripts
 from optimizer.recipe import Recipe
-from optimizer.session import bring, open_study, run_recipes
+from optimizer.session import run_recipes
 from optimizer.store import Store
 from optimizer.store.records import FINISHED, Study
 
@@ -36,30 +37,16 @@ def main() -> int:
             study = baseline(store)
             quantization(store, study)
             sharing(store, study)
+            narrowing(store)
+            scripts(store)
         pages(store, study)
         store.close()
-    return 0
-
-
-@contextmanager
-def engine(store: Store) -> Iterator[float]:
-    """A real engine; yields the seconds until it was ready."""
-    started = time.monotonic()
-    while ensure_engine(store).status != "ready":
-        time.sleep(0.1)
-    try:
-        yield time.monotonic() - started
-    finally:
-        stop_engine(store)
+    return matrix.main([])
 
 
 def baseline(store: Store) -> Study:
     """The sample study with its baseline measured."""
-    model, data = samples.MODELS["digits_cnn"].path, samples.DATASETS["digits"].path
-    files = [(path.name, path.read_bytes()) for path in (model, data)]
-    found, dataset = bring(store, files[0], files[1], quiet)
-    assert dataset is not None
-    study = open_study(store, found, dataset, quiet)
+    study = bundled_study(store, "digits_cnn")
     run_recipes(store, study, [], quiet)
     return study
 
@@ -123,15 +110,6 @@ def pages(store: Store, study: Study) -> None:
             f"page {page}: script run, median of 5",
             f"{milliseconds} ms, process {megabytes} MB, TensorFlow imported: {tensorflow}",
         )
-
-
-def quiet(text: str) -> None:
-    """Says nothing."""
-
-
-def row(what: str, figure: str) -> None:
-    """One line of the table."""
-    print(f"{what:58} {figure}", flush=True)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ _PARTS = (
     ("prune", "pruned", "final_sparsity", "sparsity"),
     ("cluster", "clustered", "number_of_clusters", "cluster count"),
 )
+_NO_INT16_KERNEL = ("LSTM", "LayerNormalization")
+"""Layer types whose int16×8 operators the TFLite runtime refuses, or crashes on."""
 _FEW_UPDATES = 20
 """Steps below which a rising sparsity has hardly any time to recover."""
 
@@ -30,6 +32,8 @@ def objections(recipe: Recipe, model_facts: Facts, task: str) -> list[str]:
     if basic:
         return [basic]
     found = []
+    if recipe.quantize.mode == "int16x8":
+        found += _without_int16_kernel(model_facts)
     for part, done, field, noun in _PARTS:
         channels = part == "prune" and recipe.prune is not None and not recipe.leaves_zeros
         able = _able(model_facts, "channels" if channels else part)
@@ -117,6 +121,26 @@ def _able(model_facts: Facts, technique: str) -> list[str]:
 def _knows(model_facts: Facts, technique: str) -> bool:
     """Whether the facts say anything about a technique; older ones know fewer."""
     return any(technique in layer["techniques"] for layer in model_facts["layers"])
+
+
+def _without_int16_kernel(model_facts: Facts) -> list[str]:
+    """An objection to layers that the TFLite runtime cannot execute in int16×8."""
+    names = [layer["name"] for layer in model_facts["layers"] if _lacks_int16(layer)]
+    if not names:
+        return []
+    listed = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+    return [
+        f"TensorFlow Lite cannot execute LSTM and LayerNormalization layers in int16×8 ({listed}). "
+        "Choose int8, float16 or dynamic range."
+    ]
+
+
+def _lacks_int16(layer: Mapping[str, Any]) -> bool:
+    """Whether a layer has no int16×8 kernel in TensorFlow Lite 2.21; a GRU has."""
+    if layer["type"] == "Bidirectional":
+        recurrent = [w["shape"] for w in layer["weights"] if w["name"].endswith("recurrent_kernel")]
+        return any(wide == 4 * units for units, wide in recurrent)  # an LSTM has four gates
+    return layer["type"] in _NO_INT16_KERNEL
 
 
 def _left_out(recipe: Recipe, model_facts: Facts) -> list[str]:

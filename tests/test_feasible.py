@@ -41,6 +41,31 @@ def test_nothing_trains_without_labels(recipe):
     assert objections(after_training, facts(), "unlabelled") == []
 
 
+def bidirectional(gates):
+    weights = [
+        {"name": "forward/cell/kernel", "shape": [4, 8 * gates]},
+        {"name": "forward/cell/recurrent_kernel", "shape": [8, 8 * gates]},
+    ]
+    return {"name": "both", "type": "Bidirectional", "parameters": 9, "weights": weights}
+
+
+@pytest.mark.parametrize(
+    ("layer", "refused"),
+    [
+        ({"name": "norm", "type": "LayerNormalization", "parameters": 8}, True),
+        ({"name": "memory", "type": "LSTM", "parameters": 8}, True),
+        ({"name": "loop", "type": "GRU", "parameters": 8}, False),
+        (bidirectional(4), True),
+        (bidirectional(3), False),
+    ],
+)
+def test_int16_that_the_runtime_cannot_execute_is_refused(layer, refused):
+    model = facts(layers=[{**layer, "techniques": {}}])
+    assert objections(Recipe.parse({"quantize": {"mode": "int8"}}), model, "multiclass") == []
+    found = objections(Recipe.parse({"quantize": {"mode": "int16x8"}}), model, "multiclass")
+    assert [layer["name"] in sentence for sentence in found] == [True] * refused
+
+
 def test_what_the_model_allows_is_not_objected_to():
     recipe = {"prune": {}, "cluster": {}, "quantize": {"aware": True}}
     recipe["layers"] = {"dense": {"final_sparsity": 0.5, "number_of_clusters": 4}}

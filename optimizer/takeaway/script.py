@@ -29,7 +29,7 @@ _STEPS = "optimizer.takeaway.steps"
 _PLACES: dict[str, str] = {
     **dict.fromkeys(("Arrays", "Objective", "load_data"), f"{_STEPS}.data"),
     **dict.fromkeys(("prune", "prune_by_masks", "prune_by_both"), f"{_STEPS}.pruning"),
-    **dict.fromkeys(("cluster", "cluster_everywhere", "restore_zeros"), f"{_STEPS}.clustering"),
+    **dict.fromkeys(("cluster", "cluster_everywhere"), f"{_STEPS}.clustering"),
     **dict.fromkeys(("in_clustering_wrappers", "in_preserving_wrappers"), f"{_STEPS}.clustering"),
     **dict.fromkeys(
         (

@@ -116,12 +116,10 @@ def _training(recipe: Recipe, facts: Facts, model_config: str | None) -> list[st
         steps.append(_prune(recipe.prune, fits_wrappers(facts, "prune", model_config)))
     if recipe.cluster:
         wrappers = "in_preserving_wrappers" if recipe.leaves_zeros else "in_clustering_wrappers"
-        if recipe.cluster.per_channel or not fits_wrappers(facts, "cluster", model_config):
-            steps.append(f"model = cluster_everywhere(model, objective, {wrappers})")
-        elif recipe.leaves_zeros:
-            steps.append(f"model = restore_zeros(model, cluster(model, objective, {wrappers}))")
-        else:
-            steps.append(f"model = cluster(model, objective, {wrappers})")
+        fit = fits_wrappers(facts, "cluster", model_config)
+        usual = fit and not recipe.leaves_zeros and not recipe.cluster.per_channel
+        step = "cluster" if usual else "cluster_everywhere"
+        steps.append(f"model = {step}(model, objective, {wrappers})")
     if recipe.quantize.aware:
         steps.append("model = train_quantized(model, data, objective)")
     return steps

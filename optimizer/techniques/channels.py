@@ -15,8 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import tensorflow as tf
-
 from optimizer.data.arrays import load_arrays
 from optimizer.errors import InputError
 from optimizer.measure.tflite_file import TfliteFile
@@ -25,9 +23,11 @@ from optimizer.schedules import parse_schedule
 from optimizer.stage import Files, Progress
 from optimizer.techniques.channel_graph import ChannelGraph, shares
 from optimizer.techniques.channel_scores import channel_scores
+from optimizer.techniques.loops import endless_loops, unrolled, with_flat_pooling
 from optimizer.techniques.narrowing import counted_macs, narrow
 from optimizer.techniques.promises import Promises, read_promises, write_promises
 from optimizer.techniques.schedule import final_sparsity
+from optimizer.techniques.source import keras_converter
 from optimizer.techniques.training import Objective, fit, make_deterministic
 
 KEPT_SHARE = 0.1
@@ -139,7 +139,9 @@ class _Target:
         widths = {name: len(graph.outputs[name]) for name in graph.producers()}
         final = final_sparsity(prune["schedule"])
         factors = _factors(list(sets), widths, prune["gentle_ends"], overrides, final)
-        converter = tf.lite.TFLiteConverter.from_keras_model(model)
+        # Loops are written out: a file's loop says nothing about how often it runs.
+        whole = model if endless_loops(model) else unrolled(model)
+        converter = keras_converter(with_flat_pooling(whole))
         return cls(
             kind=prune["structure"]["target"],
             multiple_of=prune["structure"]["multiple_of"],

@@ -78,7 +78,9 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
         if wrappable(copy.get_layer(name)) and not by_channel(copy.get_layer(name), params)
     }
     student = _wrap(copy, by_tfmot, params)
-    own = {name: count for name, count in counts.items() if name not in by_tfmot}
+    # Layers with too few distinct weights to cluster must not train their zeros away either.
+    kept = left_out if params["preserve_sparsity"] else {}
+    own = {name: _wanted(name, params) for name in (*counts, *kept) if name not in by_tfmot}
     losses = fit(
         held(student, own_clusters(copy, own, params)),
         objective,
@@ -104,8 +106,7 @@ def _cluster_counts(model: Any, params: Mapping[str, Any]) -> tuple[dict[str, in
     left_out: dict[str, str] = {}
     eligible = [layer for layer in model.layers if clusterable(layer) is None]
     for layer in eligible:
-        override = params["layers"].get(layer.name, {}).get("number_of_clusters")
-        wanted = override or params["cluster"]["number_of_clusters"]
+        wanted = _wanted(layer.name, params)
         available = max(distinct_values(layer, params))
         if available > wanted:
             counts[layer.name] = wanted
@@ -128,6 +129,12 @@ def _cluster_counts(model: Any, params: Mapping[str, Any]) -> tuple[dict[str, in
             + "".join(f" {name}: {reason}." for name, reason in left_out.items())
         )
     return counts, left_out
+
+
+def _wanted(name: str, params: Mapping[str, Any]) -> int:
+    """The number of clusters that the recipe asks for in a layer."""
+    override = params["layers"].get(name, {}).get("number_of_clusters")
+    return int(override or params["cluster"]["number_of_clusters"])
 
 
 def _wrap(model: Any, counts: Mapping[str, int], params: Mapping[str, Any]) -> Any:

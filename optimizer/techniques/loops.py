@@ -48,7 +48,13 @@ def with_flat_pooling(model: Any) -> Any:
 def _replaced(model: Any, layers: dict[str, Any]) -> Any:
     if not layers:
         return model
-    new = rebuild(model, (), layers)
+    # Layers in QAT's wrappers cannot be made anew from their configuration; they are used again.
+    wrapped = {
+        layer.name: layer
+        for layer in model.layers
+        if type(layer).__module__.startswith("tensorflow_model_optimization.")
+    }
+    new = rebuild(model, (), {**wrapped, **layers})
     for name, layer in layers.items():
         layer.set_weights(model.get_layer(name).get_weights())
     return new

@@ -28,6 +28,7 @@ PLAIN = {
     },
     "qat": {"quantize": AWARE},
     "pcqat": {"prune": {}, "cluster": EIGHT, "quantize": AWARE},
+    "few_weights": {"prune": HALF, "cluster": {"number_of_clusters": 64}},
     "global_gradient": {"prune": {"criterion": "gradient", "scope": "global"}},
     "selective": {
         "cluster": EIGHT,

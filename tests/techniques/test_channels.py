@@ -73,6 +73,18 @@ def sequence():
     return Model(inputs, layers.Dense(3, name="head")(x))
 
 
+def looping():
+    """A recurrent layer, which converts for one sample at a time, before dense ones."""
+    from tf_keras import Input, Model, layers
+
+    inputs = Input((8, 8, 1))
+    x = layers.Reshape((8, 8))(inputs)
+    x = layers.Bidirectional(layers.GRU(2), name="loop")(x)
+    x = layers.Dense(32, activation="relu", name="after")(x)
+    x = layers.Dense(64, activation="relu", name="dense")(x)
+    return Model(inputs, layers.Dense(10, activation="softmax", name="head")(x))
+
+
 def tied():
     """A dense layer whose units feed attention: none of them can go."""
     from tf_keras import Input, Model, layers
@@ -210,6 +222,16 @@ def test_channels_go_little_by_little():
     assert [epochs for _, epochs in rounds] == [1, 1, 2]
     assert [due for due, _ in rounds] == sorted(due for due, _ in rounds)
     assert rounds[-1][0] == 0.5
+
+
+@pytest.mark.parametrize("mode", ["none", "int8"])
+def test_channels_behind_a_loop(data, mode):
+    from optimizer.models.flat import save_flat
+
+    files = remove({"model.keras": save_flat(looping())}, data, epochs=1, schedule=HALF)
+    converted = convert(files, data, mode=mode)
+    assert json.loads(files["training.json"])["channels"]["after"] < 32
+    assert broken_promises(converted) == []
 
 
 def test_a_model_without_removable_channels_is_refused(data):

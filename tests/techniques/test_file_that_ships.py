@@ -1,8 +1,13 @@
 """Each technique's promise, read out of the ``.tflite`` and not of the objects on the way."""
 
+import json
+
 import pytest
 
+from optimizer.models.flat import save_flat
 from tests.techniques.steps import (
+    QUICK,
+    broken_promises,
     cluster,
     convert,
     facts,
@@ -105,6 +110,12 @@ def test_clustering_after_pruning_keeps_the_zeros(pruned_clustered, data):
         assert layer["distinct"] <= 8
 
 
+def test_a_layer_with_too_few_weights_to_cluster_keeps_its_zeros(pruned, data):
+    files = cluster(pruned, data, number_of_clusters=64, preserve_sparsity=True, tune=QUICK)
+    assert set(json.loads(files["training.json"])["left_out"]) == {"conv_a"}
+    assert broken_promises(convert(files, data)) == []
+
+
 def test_pcqat_keeps_zeros_and_clusters_in_int8(pcqat, data, baseline):
     converted = convert(pcqat, data, mode="int8", aware=True)
     for layer in kernels(converted):
@@ -130,6 +141,26 @@ def test_cqat_keeps_clusters(plain_files, data):
     trained = train_quantized(cluster(plain_files, data), data, clusters=8)
     for layer in kernels(convert(trained, data, mode="int8", aware=True)):
         assert layer["distinct_per_channel"] <= 9
+
+
+def test_qat_beside_layers_that_tflite_lacks(data):
+    """3-D pooling is made of 2-D pooling when the trained model is converted."""
+    from tf_keras import Sequential, layers
+
+    model = Sequential(
+        [
+            layers.Input((8, 8, 1)),
+            layers.Reshape((4, 4, 4, 1)),
+            layers.Conv3D(4, 3, padding="same", activation="relu"),
+            layers.MaxPooling3D(2),
+            layers.Flatten(),
+            layers.Dense(10, activation="softmax", name="dense"),
+        ]
+    )
+    trained = train_quantized({"model.keras": save_flat(model)}, data, tune=QUICK)
+    converted = convert(trained, data, mode="int8", aware=True)
+    assert broken_promises(converted) == []
+    assert [k["dtype"] for k in kernels(converted)] == ["int8"]
 
 
 def test_qat_with_int8_inputs_and_outputs(pcqat, data):

@@ -68,12 +68,6 @@ def cluster(model: Any, objective: Objective, in_wrappers: Callable[..., Any]) -
     return clone(tfmot.clustering.keras.strip_clustering(wrapped))
 
 
-def restore_zeros(pruned: Any, clustered: Any) -> Any:
-    """Set the centroid of pruned weights, which the last update may leave off, to exact zero."""
-    restore_zeros_of(pruned, clustered, list(CLUSTERS))
-    return clustered
-
-
 def cluster_everywhere(model: Any, objective: Objective, in_wrappers: Callable[..., Any]) -> Any:
     """Cluster with tfmot's wrapper where it fits, and with clusters of our own elsewhere."""
     counts = {
@@ -88,7 +82,9 @@ def cluster_everywhere(model: Any, objective: Objective, in_wrappers: Callable[.
         if wrappable(copy.get_layer(name)) and not by_channel(copy.get_layer(name), CLUSTERING)
     }
     student = in_wrappers(copy, fitting) if fitting else copy
-    others = {name: count for name, count in counts.items() if name not in fitting}
+    # Layers with too few distinct weights to cluster must not train their zeros away either.
+    concerned = CLUSTERS if CLUSTERING["preserve_sparsity"] else counts
+    others = {name: count for name, count in concerned.items() if name not in fitting}
     train(held(student, own_clusters(copy, others, CLUSTERING)), objective)
     clustered = tfmot.clustering.keras.strip_clustering(student) if fitting else student
     if CLUSTERING["preserve_sparsity"]:
