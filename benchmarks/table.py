@@ -37,12 +37,12 @@ def markdown(cells: Cells, effort: str) -> str:
         cells: (model, recipe's code) → what became of it.
         effort: how long it took, and where.
     """
-    models = list(dict.fromkeys(model for model, _ in cells))
-    codes = list(dict.fromkeys(code for _, code in cells))
+    models = [name for name in SUBJECTS if any(model == name for model, _ in cells)]
+    codes = [name for name in RECIPES if any(code == name for _, code in cells)]
     numbers = _numbered(cells.values())
     head = f"| | {' | '.join(codes)} |\n|---|{'---|' * len(codes)}\n"
     rows = (
-        f"| {model} | {' | '.join(_sign(cells[model, code], numbers) for code in codes)} |\n"
+        f"| {model} | {' | '.join(_sign(cells.get((model, code)), numbers) for code in codes)} |\n"
         for model in models
     )
     return "".join(
@@ -51,7 +51,7 @@ def markdown(cells: Cells, effort: str) -> str:
             f"Made by `python -m benchmarks.matrix` in {effort}: {_totals(cells)}. Training is one "
             "epoch, so this says what works, not how well.\n\n",
             "✓ done, b*n* done with a promise not kept, r*n* refused beforehand, ✗*n* failed; "
-            "the numbers are those of the reasons below.\n\n",
+            "the numbers are those of the reasons below. An empty cell was not run.\n\n",
             head,
             *rows,
             "\n## Models\n\n| | |\n|---|---|\n",
@@ -67,7 +67,7 @@ def _totals(cells: Cells) -> str:
     states = [cell.state for cell in cells.values()]
     models, codes = len({model for model, _ in cells}), len({code for _, code in cells})
     return (
-        f"{models} models × {codes} recipes = {len(states)} cells, of which "
+        f"{models} models × {codes} recipes, {len(states)} cells, of which "
         f"{states.count('done')} are done, {states.count('broken')} done with a promise not kept, "
         f"{states.count('refused')} refused beforehand and {states.count('failed')} failed"
     )
@@ -84,7 +84,9 @@ def _numbered(cells: Iterable[CellLike]) -> dict[tuple[str, str], int]:
     return numbers
 
 
-def _sign(cell: CellLike, numbers: Mapping[tuple[str, str], int]) -> str:
+def _sign(cell: CellLike | None, numbers: Mapping[tuple[str, str], int]) -> str:
+    if cell is None:
+        return ""
     number = numbers[cell.state, cell.reason] if cell.state != "done" else ""
     return f"{_SIGNS[cell.state]}{number}"
 
