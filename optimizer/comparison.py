@@ -37,6 +37,8 @@ def study_metric(variants: Sequence[Variant]) -> str:
 def suggested(variants: Sequence[Variant]) -> Variant | None:
     """The smallest download that costs at most one point of accuracy (2 % of an error).
 
+    A file that breaks one of its recipe's promises is not suggested.
+
     Args:
         variants: of one study; only finished ones count.
 
@@ -50,7 +52,7 @@ def suggested(variants: Sequence[Variant]) -> Variant | None:
     good = [
         (found.gzip_bytes, index)
         for index, (_, found) in enumerate(done)
-        if found.gzip_bytes is not None and _loss(found, base) <= 0.01
+        if found.gzip_bytes is not None and _loss(found, base) <= 0.01 and not found.broken
     ]
     return done[min(good)[1]][0] if good else done[0][0]
 

@@ -34,15 +34,15 @@ def objections(recipe: Recipe, model_facts: Facts, task: str) -> list[str]:
     found = []
     if recipe.quantize.mode == "int16x8":
         found += _without_int16_kernel(model_facts)
-    for part, done, field, noun in _PARTS:
+    for part, verb, field, noun in _PARTS:
         channels = part == "prune" and recipe.prune is not None and not recipe.leaves_zeros
         able = _able(model_facts, "channels" if channels else part)
+        done = "narrowed by removing channels" if channels else verb
         if channels and not _knows(model_facts, "channels"):
             continue
         if getattr(recipe, part) is not None and not able:
-            what = "narrowed by removing channels" if channels else done
             found.append(
-                f"No layer of this model can be {what}; the Model page says why for each. "
+                f"No layer of this model can be {done}; the Model page says why for each. "
                 "Switch it off."
             )
         for name, override in recipe.layers.items():

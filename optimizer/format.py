@@ -18,6 +18,16 @@ def format_bytes(size_bytes: float) -> str:
     return f"{value:.2f} GB"
 
 
+def format_count(count: float) -> str:
+    """A large count in three significant digits: ``950``, ``493 k``, ``1.72 M``, ``5.6 G``."""
+    value = float(count)
+    for unit in ("", " k", " M"):
+        if abs(value) < 999.5:
+            return f"{float(f'{value:.3g}'):g}{unit}"
+        value /= 1000
+    return f"{float(f'{value:.3g}'):g} G"
+
+
 def format_ms(milliseconds: float) -> str:
     """A latency in three significant digits: ``2.51 µs``, ``0.452 ms``, ``12.3 ms``, ``11.2 s``."""
     if milliseconds >= 10_000:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from optimizer.comparison import NOT_MEASURED, SizeKey, latency_verdict
 from optimizer.format import (
     format_bytes,
+    format_count,
     format_metric,
     format_ms,
     format_points,
@@ -73,6 +74,7 @@ def details(variant: Variant, baseline: Variant | None) -> list[Headline]:
             "Parameters",
             "Bytes of the weights and biases alone, without the rest of the file.",
         ),
+        _macs(found, base),
         Headline("Zeros", zeros, None, None, "Among prunable weights, as read from the file."),
         Headline(
             "Distinct weights",
@@ -110,6 +112,24 @@ def _size(
     word = "smaller" if ratio > 1 else "larger"
     times = format_times(ratio if ratio > 1 else 1 / ratio)
     return Headline(title, format_bytes(size), f"{times} {word}", ratio > 1, text)
+
+
+def _macs(found: Measured, base: Measured | None) -> Headline:
+    title = "Multiply-accumulates"
+    text = "The arithmetic of one inference (MACs), counted from the file's operators."
+    if found.macs is None:
+        text += " Files from before it was counted have none; a new run has."
+        return Headline(title, NOT_MEASURED, None, None, text)
+    shown = format_count(found.macs)
+    if base is None or not base.macs or not found.macs:
+        return Headline(title, shown, None, None, text)
+    text += f" {base.macs:,} in the baseline, {found.macs:,} in this file."
+    ratio = base.macs / found.macs
+    if abs(ratio - 1) < 0.005:
+        return Headline(title, shown, "same as the baseline", None, text)
+    word = "fewer" if ratio > 1 else "more"
+    times = format_times(ratio if ratio > 1 else 1 / ratio)
+    return Headline(title, shown, f"{times} {word}", ratio > 1, text)
 
 
 def _metric(found: Measured, base: Measured | None) -> Headline:

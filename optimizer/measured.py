@@ -94,6 +94,12 @@ def state_text(variant: Variant) -> str:
     return "done, promise not kept: " + "; ".join(promise.promise for promise in found.broken)
 
 
+def marked_name(variant: Variant) -> str:
+    """A variant's name, with a mark when its file breaks a promise."""
+    found = measured(variant)
+    return f"{variant.name} (promise not kept)" if found and found.broken else variant.name
+
+
 def measured(variant: Variant | None) -> Measured | None:
     """The measurements of a variant, or ``None`` when it has none yet."""
     results = variant.results if variant else None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+from optimizer.errors import InputError
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Sparsity = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -133,6 +136,34 @@ def parse_schedule(
 ) -> ConstantSchedule | PolynomialSchedule | StepsSchedule:
     """A schedule from its plain form, as stages receive it."""
     return TypeAdapter(Schedule).validate_python(dict(schedule))
+
+
+def steps_text(schedule: StepsSchedule) -> str:
+    """The steps in percent, as a person writes them: ``0 → 40, 50 → 80``."""
+    return ", ".join(
+        f"{100 * begin:.10g} → {100 * sparsity:.10g}" for begin, sparsity in schedule.steps
+    )
+
+
+def steps_from_text(text: str) -> list[list[float]]:
+    """Pairs of (fraction of training, sparsity) from percentages, the reverse of steps_text.
+
+    Anything may stand between the two numbers of a pair; commas, semicolons or new lines
+    separate pairs.
+
+    Raises:
+        InputError: a pair is not two percentages.
+    """
+    steps = []
+    for pair in filter(None, (part.strip() for part in re.split(r"[,;\n]", text))):
+        numbers = re.findall(r"\d+(?:\.\d+)?", pair)
+        if len(numbers) != 2 or any(float(number) > 100 for number in numbers):
+            raise InputError(
+                "Write each step as two percentages, such as 50 → 80: from 50 % of the training "
+                f"on, 80 % zeros; commas between steps. Received {pair!r}."
+            )
+        steps.append([round(float(number) / 100, 10) for number in numbers])
+    return steps
 
 
 class Unstructured(Part):

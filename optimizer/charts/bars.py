@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from optimizer.charts.style import BLUE, GREY, ORANGE, SKY, styled
 from optimizer.comparison import metric_column
 from optimizer.data.objective import LOWER_IS_BETTER
-from optimizer.format import format_bytes, format_metric, format_ms, is_share
-from optimizer.measured import Measured, measured
+from optimizer.format import format_bytes, format_count, format_metric, format_ms, is_share
+from optimizer.measured import Measured, marked_name, measured
 from optimizer.store.records import Variant
 
 
@@ -73,6 +73,12 @@ def measures(variants: Sequence[Variant], metric: str) -> dict[str, Measure]:
             lambda m: m.latency.p50_ms if m.latency else None,
             format_ms,
         ),
+        "macs": Measure(
+            "MACs",
+            "Multiply-accumulates of one inference",
+            lambda m: None if m.macs is None else float(m.macs),
+            format_count,
+        ),
         "memory": Measure("Memory", "Peak memory (kB)", _kilobytes("peak_memory_bytes"), _show_kb),
         "agreement": Measure(
             "Agreement",
@@ -120,7 +126,7 @@ def bars_info(
     return BarsInfo(
         measure.title,
         tuple(variant.id for _, variant in shown),
-        tuple(variant.name for _, variant in shown),
+        tuple(marked_name(variant) for _, variant in shown),
         tuple(value for value, _ in shown),
         tuple(measure.show(value) for value, _ in shown),
         next((variant.id for _, variant in shown if variant.is_baseline), None),

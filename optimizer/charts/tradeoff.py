@@ -11,12 +11,19 @@ import plotly.graph_objects as go
 
 from optimizer.charts.style import AMBER, BLUE, FAINT, GREY, ORANGE, styled
 from optimizer.comparison import metric_column, study_metric
-from optimizer.format import format_bytes, format_metric, format_ms, is_share, metric_title
-from optimizer.measured import Measured, measured
+from optimizer.format import (
+    format_bytes,
+    format_count,
+    format_metric,
+    format_ms,
+    is_share,
+    metric_title,
+)
+from optimizer.measured import Measured, marked_name, measured
 from optimizer.pareto import pareto_front
 from optimizer.store.records import Variant
 
-Cost = Literal["size_bytes", "gzip_bytes", "parameter_bytes", "latency"]
+Cost = Literal["size_bytes", "gzip_bytes", "parameter_bytes", "latency", "macs"]
 Group = Literal["baseline", "front", "dominated"]
 
 COST_TITLES: dict[Cost, str] = {
@@ -24,6 +31,7 @@ COST_TITLES: dict[Cost, str] = {
     "gzip_bytes": "Size of the .tflite, gzip-compressed",
     "parameter_bytes": "Size of the parameters",
     "latency": "Latency p50",
+    "macs": "Multiply-accumulates of one inference",
 }
 _GROUPS: dict[Group, tuple[str, str, str]] = {
     "dominated": ("Beaten by another", AMBER, "x-thin-open"),
@@ -43,7 +51,7 @@ class Point:
     """One variant in a trade-off chart.
 
     Attributes:
-        cost: bytes or ms.
+        cost: bytes, ms or multiply-accumulates.
         value: the task's metric.
         interval: 95 % interval of the metric, where there is one.
     """
@@ -95,7 +103,7 @@ def tradeoff_info(
     points = tuple(
         Point(
             variant.id,
-            variant.name,
+            marked_name(variant),
             place,
             value,
             found.interval,
@@ -111,7 +119,7 @@ def tradeoff_info(
 
 
 def _cost(found: Measured, cost: Cost) -> float | None:
-    """Bytes, or p50 in ms; ``None`` when not measured."""
+    """Bytes, MACs, or p50 in ms; ``None`` when not measured."""
     if cost == "latency":
         return found.latency.p50_ms if found.latency else None
     size: int | None = getattr(found, cost)
@@ -195,10 +203,15 @@ def _error_bars(points: Sequence[Point], share: float) -> dict[str, object]:
     }
 
 
+def _show(cost: Cost, value: float) -> str:
+    if cost == "latency":
+        return format_ms(value)
+    return f"{format_count(value)} MACs" if cost == "macs" else format_bytes(value)
+
+
 def _hover(info: TradeoffInfo, point: Point) -> str:
-    show = format_ms if info.cost == "latency" else format_bytes
     text = (
-        f"<b>{point.name}</b><br>{show(point.cost)}<br>"
+        f"<b>{point.name}</b><br>{_show(info.cost, point.cost)}<br>"
         f"{metric_title(info.metric)} {format_metric(info.metric, point.value)}"
     )
     if point.interval:
@@ -263,7 +276,7 @@ def _cost_axis(figure: go.Figure, costs: Sequence[float], cost: Cost) -> None:
         for digit in (1, 2, 5)
         if low <= digit * 10.0**power <= high
     ]
-    show = (lambda value: f"{value:g}") if cost == "latency" else _byte_tick
+    show = {"latency": lambda value: f"{value:g}", "macs": format_count}.get(cost, _byte_tick)
     figure.update_xaxes(
         type="log",
         range=[math.log10(low), math.log10(high)],

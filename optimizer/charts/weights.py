@@ -22,8 +22,8 @@ def schedule_points(schedule: Schedule) -> list[tuple[float, float]]:
     ]
 
 
-def schedule_figure(schedule: Schedule, epochs: int) -> go.Figure:
-    """Draw how sparsity rises during fine-tuning."""
+def schedule_figure(schedule: Schedule, epochs: int, what: str = "Sparsity") -> go.Figure:
+    """Draw how sparsity, or the share of ``what`` is removed, rises during fine-tuning."""
     points = schedule_points(schedule)
     figure = go.Figure(
         go.Scatter(
@@ -33,14 +33,14 @@ def schedule_figure(schedule: Schedule, epochs: int) -> go.Figure:
             line={"color": BLUE, "width": 3},
             fill="tozeroy",
             fillcolor="rgba(0,114,178,0.12)",
-            hovertemplate="%{x:.0f} % of training: %{y:.1f} % zeros<extra></extra>",
+            hovertemplate="%{x:.0f} % of training: %{y:.1f} %<extra></extra>",
         )
     )
     plural = "epoch" if epochs == 1 else "epochs"
     styled(
         figure,
         x_title=f"Fine-tuning done (% of {epochs} {plural})",
-        y_title="Sparsity (%)",
+        y_title=f"{what} (%)",
         height=260,
     )
     figure.update_yaxes(range=[0, 102])

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import streamlit as st
 
-from optimizer.charts.style import CONFIG
-from optimizer.charts.weights import schedule_figure
-from optimizer.recipe import Prune, Recipe
+from optimizer.recipe import Prune
+from pages.parts.schedule_form import (
+    KEEP,
+    SCHEDULES,
+    load_schedule,
+    schedule_curve,
+    schedule_form,
+)
 
-KEEP: Any = "session"
-_SCHEDULES = {
-    "none": "None",
-    "constant": "Constant",
-    "polynomial": "Polynomial",
-    "steps": "Steps",
-}
 _STRUCTURES = {
     "unstructured": "Single weights",
     "block": "Blocks",
@@ -26,7 +23,7 @@ _STRUCTURES = {
 }
 _STRUCTURE_TEXT = {
     "unstructured": "Any weight may become zero: the most accurate for a given sparsity. The file "
-    "is smaller once compressed; the model is not faster.",
+    "gets smaller once compressed; the model does not get faster.",
     "block": "Blocks of weights become zero together, which sparse matrix kernels can skip.",
     "n_m": "Of every m consecutive weights at most n are left, as sparse tensor cores execute.",
     "channels": "Filters and units are removed: the model is smaller and faster on any hardware.",
@@ -46,17 +43,8 @@ def load_prune(prune: Prune | None) -> None:
     state["opt_schedule"] = prune.schedule.kind if prune else "none"
     if prune is None:
         return
-    schedule, structure = prune.schedule, prune.structure
-    state["opt_final"] = round(100 * schedule.final)
-    if schedule.kind == "polynomial":
-        state["opt_initial"] = round(100 * schedule.initial_sparsity)
-        state["opt_power"] = float(schedule.power)
-        state["opt_window"] = (round(100 * schedule.begin), round(100 * schedule.end))
-    elif schedule.kind == "constant":
-        state["opt_begin"] = round(100 * schedule.begin)
-    else:
-        pairs = (f"{100 * begin:g} → {100 * sparsity:g}" for begin, sparsity in schedule.steps)
-        state["opt_steps"] = ", ".join(pairs)
+    structure = prune.structure
+    load_schedule(prune.schedule, channels=structure.kind == "channels")
     state["opt_structure"] = structure.kind
     if structure.kind == "block":
         state["opt_block_in"], state["opt_block_out"] = structure.size
@@ -72,8 +60,8 @@ def prune_form() -> dict[str, Any] | None:
     """Draw the widgets; returns a recipe's ``prune`` as plain data, not validated yet."""
     kind = st.segmented_control(
         "Sparsity schedule",
-        list(_SCHEDULES),
-        format_func=_SCHEDULES.__getitem__,
+        list(SCHEDULES),
+        format_func=SCHEDULES.__getitem__,
         required=True,
         key="opt_schedule",
         persist_state=KEEP,
@@ -84,9 +72,9 @@ def prune_form() -> dict[str, Any] | None:
         st.caption("No weights are removed.")
         return None
     structure = _structure()
-    schedule = _schedule(str(kind), structure)
+    schedule = schedule_form(str(kind), structure)
     prune = {"schedule": schedule, "structure": structure, **_choice(structure)}
-    _curve(prune)
+    schedule_curve(prune)
     return prune
 
 
@@ -106,15 +94,48 @@ def _structure() -> dict[str, Any]:
     left, right = st.columns(2)
     if kind == "block":
         size = [
-            _number(left, "Block: input channels", "opt_block_in", 4, 1, 1024, "Rows of a block."),
             _number(
-                right, "Block: output channels", "opt_block_out", 1, 1, 1024, "Columns of a block."
+                left,
+                "Block: input channels",
+                "opt_block_in",
+                4,
+                1,
+                1024,
+                "How many input channels (rows of a Dense kernel) become zero together. Blocks "
+                "of 4 × 1 and 1 × 4 are what sparse kernels on CPUs like.",
+            ),
+            _number(
+                right,
+                "Block: output channels",
+                "opt_block_out",
+                1,
+                1,
+                1024,
+                "How many output channels (columns of a Dense kernel) become zero together. "
+                "Larger blocks cost more accuracy.",
             ),
         ]
         return {"kind": kind, "size": size}
     if kind == "n_m":
-        n = _number(left, "n: weights left", "opt_n", 2, 1, 63, "Of every m consecutive weights.")
-        m = _number(right, "m: group size", "opt_m", 4, 2, 64, "2:4 is what GPUs accelerate.")
+        n = _number(
+            left,
+            "n: weights left",
+            "opt_n",
+            2,
+            1,
+            63,
+            "At most so many of every m consecutive weights along the input channels are not "
+            "zero; below m.",
+        )
+        m = _number(
+            right,
+            "m: group size",
+            "opt_m",
+            4,
+            2,
+            64,
+            "How many consecutive weights share the n. 2:4 is what recent GPUs accelerate.",
+        )
         return {"kind": kind, "n": n, "m": m}
     if kind == "channels":
         target = left.selectbox(
@@ -138,91 +159,6 @@ def _structure() -> dict[str, Any]:
         )
         return {"kind": kind, "target": target, "multiple_of": multiple}
     return {"kind": kind}
-
-
-def _schedule(kind: str, structure: dict[str, Any]) -> dict[str, Any]:
-    if kind == "steps":
-        return {"kind": "steps", "steps": _steps()}
-    final = _final(structure)
-    if kind == "polynomial":
-        return _polynomial(final)
-    begin = _slider(
-        "Begin (% of fine-tuning)",
-        "opt_begin",
-        0,
-        (0, 95, 5),
-        "When the weights are removed. Earlier leaves more steps to recover.",
-    )
-    return {"kind": "constant", "target_sparsity": final, "begin": begin / 100}
-
-
-def _final(structure: dict[str, Any]) -> float:
-    """The sparsity to end with, 0 to 1; an n:m pattern has its own."""
-    if structure["kind"] == "n_m":
-        return 1 - structure["n"] / structure["m"]
-    if structure["kind"] == "channels":
-        label = f"{_TARGETS[structure['target']]} removed (%)"
-        text = "Half the multiply-accumulates usually cost little accuracy after fine-tuning."
-    else:
-        label = "Final sparsity (%)"
-        text = "Share of the weights that become zero. 50 to 80 % is usual; more costs accuracy."
-    return _slider(label, "opt_final", 80, (5, 98, 1), text) / 100
-
-
-def _polynomial(final: float) -> dict[str, Any]:
-    st.session_state.setdefault("opt_window", (0, 75))
-    st.session_state.setdefault("opt_power", 3.0)
-    left, right = st.columns(2)
-    with left:
-        initial = _slider(
-            "Initial sparsity (%)",
-            "opt_initial",
-            0,
-            (0, 95, 5),
-            "Where the schedule starts. 0 is gentle; 50 leaves more time at high sparsity.",
-        )
-    power = right.slider(
-        "Power",
-        1.0,
-        5.0,
-        step=0.5,
-        key="opt_power",
-        persist_state=KEEP,
-        help="1 rises in a line; 3, the usual choice, removes much early and little late.",
-    )
-    window: Any = st.slider(
-        "Begin and end (% of fine-tuning)",
-        0,
-        100,
-        step=5,
-        key="opt_window",
-        persist_state=KEEP,
-        help="Between these the sparsity rises; the rest of the training lets the model recover.",
-    )
-    begin, end = window
-    return {
-        "kind": "polynomial",
-        "initial_sparsity": initial / 100,
-        "final_sparsity": final,
-        "power": power,
-        "begin": begin / 100,
-        "end": end / 100,
-    }
-
-
-def _steps() -> list[list[float]]:
-    st.session_state.setdefault("opt_steps", "0 → 40, 25 → 60, 50 → 80")
-    text = st.text_input(
-        "Steps (% of fine-tuning → % sparsity)",
-        key="opt_steps",
-        persist_state=KEEP,
-        max_chars=500,
-        help="Pairs, both rising: at 0 % of the training to 40 % sparsity, at 25 % to 60 %, …",
-    )
-    numbers = [float(number) / 100 for number in re.findall(r"\d+(?:\.\d+)?", text)]
-    if len(numbers) % 2:
-        st.caption("The last number has no partner; write pairs such as 0 → 40, 50 → 80.")
-    return [list(pair) for pair in zip(numbers[::2], numbers[1::2], strict=False)]
 
 
 def _choice(structure: dict[str, Any]) -> dict[str, Any]:
@@ -257,27 +193,6 @@ def _choice(structure: dict[str, Any]) -> dict[str, Any]:
         help="Halves the sparsity of these two: they are small and the most sensitive.",
     )
     return chosen
-
-
-def _curve(prune: dict[str, Any]) -> None:
-    try:
-        recipe = Recipe.parse({"prune": prune})
-    except ValueError:
-        st.caption("The curve appears when the schedule is possible.")
-        return
-    assert recipe.prune is not None
-    st.plotly_chart(
-        schedule_figure(recipe.prune.schedule, st.session_state.get("opt_epochs", 3)),
-        config={**CONFIG, "displayModeBar": False},
-        key="schedule_curve",
-        alt="Sparsity over the course of fine-tuning",
-    )
-
-
-def _slider(label: str, key: str, default: int, limits: tuple[int, int, int], text: str) -> int:
-    st.session_state.setdefault(key, default)
-    low, high, step = limits
-    return int(st.slider(label, low, high, step=step, key=key, persist_state=KEEP, help=text))
 
 
 def _number(place: Any, label: str, key: str, default: int, low: int, high: int, text: str) -> int:

@@ -9,7 +9,8 @@ import streamlit as st
 
 from optimizer.recipe import Recipe
 from pages.parts.layers_form import layers_form, load_layers
-from pages.parts.prune_form import KEEP, load_prune, prune_form
+from pages.parts.prune_form import load_prune, prune_form
+from pages.parts.schedule_form import KEEP
 
 _MODES = {
     "none": "None (float32)",
@@ -127,7 +128,7 @@ def _cluster() -> dict[str, Any] | None:
         "weights well; density-based follows where most weights are.",
     )
     per_channel = st.toggle(
-        "Centroids of each output channel",
+        "Clusters of its own for each output channel",
         key="opt_per_channel",
         persist_state=KEEP,
         help="Each output channel of a convolution gets centroids of its own: more exact for the "
@@ -153,12 +154,15 @@ def _quantize() -> dict[str, Any]:
     )
     st.caption(_MODE_TEXT[mode])
     quantize: dict[str, Any] = {"mode": mode}
+    if mode != "int8":
+        st.session_state["opt_aware"] = False
     aware = st.toggle(
         "Quantization-aware training",
         key="opt_aware",
         persist_state=KEEP,
+        disabled=mode != "int8",
         help="Fine-tunes the model while imitating int8, which usually wins accuracy back. Keeps "
-        "zeros and clusters from the steps before it. Needs int8.",
+        "zeros and clusters from the steps before it. Prepares for int8, so it needs that mode.",
     )
     if aware:
         quantize["aware"] = True
@@ -168,7 +172,8 @@ def _quantize() -> dict[str, Any]:
             ["float32", "int8", "uint8"],
             key="opt_io",
             persist_state=KEEP,
-            help="float32 drops into existing code. Microcontrollers want int8.",
+            help="What goes into the model and comes out of it. float32 drops into existing code; "
+            "microcontrollers want int8, and a camera gives uint8.",
         )
         quantize["granularity"] = st.selectbox(
             "Scales",
@@ -176,8 +181,8 @@ def _quantize() -> dict[str, Any]:
             format_func=_GRANULARITIES.__getitem__,
             key="opt_granularity",
             persist_state=KEEP,
-            help="Per channel is more exact. Per tensor is for runtimes and chips that know only "
-            "one scale per tensor.",
+            help="How finely the step between two int8 values is chosen. Per channel is more "
+            "exact. Per tensor is for runtimes and chips that know one scale per tensor only.",
         )
     if mode in ("int8", "int16x8") and not aware:
         quantize["calibration_samples"] = int(
@@ -195,17 +200,20 @@ def _quantize() -> dict[str, Any]:
 
 
 def _sparse_encoding(recipe: dict[str, Any]) -> bool:
-    """Offered where the recipe leaves zeros and the runtime can execute it."""
+    """Possible where the recipe leaves zeros and the runtime can execute it."""
     prune = recipe["prune"]
     zeros = prune is not None and prune["structure"]["kind"] != "channels"
-    if not zeros or recipe["quantize"]["mode"] not in ("none", "float16"):
-        return False
+    floats = recipe["quantize"]["mode"] in ("none", "float16")
+    if not (zeros and floats):
+        st.session_state["opt_sparse"] = False
     return st.toggle(
-        "TFLite sparse encoding",
+        "Leave the zeros out of the file",
         key="opt_sparse",
         persist_state=KEEP,
-        help="Stores pruned weights without their zeros, so that the file itself is smaller, not "
-        "only its compressed form. Whether it is slower is measured. Float weights only.",
+        disabled=not (zeros and floats),
+        help="TFLite's sparse encoding: pruned weights are stored without their zeros, so that "
+        "the file itself is smaller, not only its compressed form. Whether it is slower is "
+        "measured. Needs pruning that leaves zeros, and weights in float32 or float16.",
     )
 
 

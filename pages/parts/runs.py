@@ -9,6 +9,7 @@ import streamlit as st
 from optimizer.engine.client import ensure_engine
 from optimizer.errors import InputError
 from optimizer.format import format_seconds, format_when
+from optimizer.measured import measured, state_text
 from optimizer.store.records import ACTIVE, Run, RunStage
 from pages.parts.context import store
 from pages.parts.text import plain
@@ -66,9 +67,24 @@ def run_card(run: Run) -> None:
             _stages(stages)
             _log(run)
         else:
+            _broken(run)
             with st.expander("Stages and log"):
                 _stages(stages)
                 _log(run)
+
+
+def _broken(run: Run) -> None:
+    """The variants of a finished run whose files do not keep what their recipes promised."""
+    for variant_id in run.variant_ids:
+        try:
+            variant = store().get_variant(variant_id)
+        except InputError:  # deleted since
+            continue
+        found = measured(variant)
+        if found and found.broken:
+            st.warning(
+                plain(f"{variant.name}: {state_text(variant)}"), icon=":material/heart_broken:"
+            )
 
 
 def _cancel(run_id: str) -> None:

@@ -15,9 +15,11 @@ from optimizer.comparison import (
     suggested,
 )
 from optimizer.format import is_share
+from optimizer.measured import marked_name, measured
 from optimizer.store.records import ACTIVE, Study, Variant
 from pages.parts import context
 from pages.parts.downloads import study_downloads, variant_downloads
+from pages.parts.guarantees import warn_of_broken
 from pages.parts.headlines import draw_headlines
 from pages.parts.runs import live_runs
 from pages.parts.text import plain
@@ -27,6 +29,7 @@ _SIZES: dict[str, Cost] = {
     "gzip": "gzip_bytes",
     "Parameters": "parameter_bytes",
 }
+_SPEEDS: dict[str, Cost] = {"Latency": "latency", "Multiply-accumulates": "macs"}
 
 
 def draw() -> None:
@@ -43,6 +46,8 @@ def draw() -> None:
     selected = _selected(study, done)
     baseline = next((variant for variant in done if variant.is_baseline), None)
     _choose(done, selected)
+    if found := measured(selected):
+        warn_of_broken(found)
     draw_headlines(selected, baseline)
     variant_downloads(selected, "compare")
     st.page_link(
@@ -112,7 +117,7 @@ def _selected(study: Study, done: list[Variant]) -> Variant:
 
 def _choose(done: list[Variant], selected: Variant) -> None:
     ids = [variant.id for variant in done]
-    names = {variant.id: variant.name for variant in done}
+    names = {variant.id: marked_name(variant) for variant in done}
     st.session_state["compare_pick"] = selected.id
     st.selectbox(
         "Variant",
@@ -131,26 +136,45 @@ def _pick(variant_id: str, done: list[Variant]) -> None:
 
 
 def _tradeoffs(done: list[Variant], selected: Variant) -> None:
-    label = st.segmented_control(
-        "Size means",
-        list(_SIZES),
-        default="gzip",
-        required=True,
-        key="size_measure",
-        help="As it ships: bytes of the file on the device. gzip: bytes of a compressed download, "
-        "where pruning and clustering show. Parameters: weights and biases alone. Every ratio "
-        "is to the same measure of the float32 TFLite baseline.",
-    )
-    cost = _SIZES[label or "gzip"]
     left, right = st.columns(2, gap="large")
     with left:
+        label = st.segmented_control(
+            "Size means",
+            list(_SIZES),
+            default="gzip",
+            required=True,
+            key="size_measure",
+            help="As it ships: bytes of the file on the device. gzip: bytes of a compressed "
+            "download, where pruning and clustering show. Parameters: weights and biases alone. "
+            "Every ratio is to the same measure of the float32 TFLite baseline.",
+        )
         st.subheader("Size against quality")
         st.caption("Further left is smaller, further up is better.")
-        _tradeoff(done, selected, cost, "size_chart")
+        _tradeoff(done, selected, _SIZES[label or "gzip"], "size_chart")
     with right:
-        st.subheader("Latency against quality")
-        st.caption("On the machine that made the study; other hardware differs.")
-        _tradeoff(done, selected, "latency", "latency_chart")
+        speed = _speed(done)
+        st.subheader(f"{'Latency' if speed == 'latency' else 'Arithmetic'} against quality")
+        st.caption(
+            "On the machine that made the study; other hardware differs."
+            if speed == "latency"
+            else "The same on any hardware; how much faster fewer are, is not."
+        )
+        _tradeoff(done, selected, speed, "latency_chart")
+
+
+def _speed(done: list[Variant]) -> Cost:
+    """What the second chart is about: measured time, or counted work."""
+    counted = any(found.macs for variant in done if (found := measured(variant)))
+    label = st.segmented_control(
+        "Speed means",
+        list(_SPEEDS) if counted else ["Latency"],
+        default="Latency",
+        required=True,
+        key="speed_measure",
+        help="Latency: the median time of one inference, measured here. Multiply-accumulates: the "
+        "arithmetic of one inference, counted from the file; only removing channels makes it less.",
+    )
+    return _SPEEDS[label or "Latency"]
 
 
 def _tradeoff(done: list[Variant], selected: Variant, cost: Cost, key: str) -> None:
@@ -237,12 +261,22 @@ def _table(variants: list[Variant]) -> None:
             ),
             "Latency ratio": number(format="%.2f", help="To the baseline; below 1 is faster"),
             "Agreement (%)": number(format="%.2f", help="Same prediction as the baseline"),
-            "Peak memory (kB)": number(format="%.0f"),
+            "Peak memory (kB)": number(
+                format="%.0f", help="Growth of the process while it is loaded and run"
+            ),
             "Zeros (%)": number(format="%.1f", help="Among prunable weights, read from the file"),
             "Distinct weights": number(
                 help="Most distinct values in one tensor (per channel where quantized so)"
             ),
-            "Time to make (s)": number(format="%.1f"),
+            "Multiply-accumulates (k)": number(
+                format="%.1f", help="Arithmetic of one inference, counted from the file's operators"
+            ),
+            "State": st.column_config.TextColumn(
+                help="A done variant whose file does not keep what its recipe promised says so"
+            ),
+            "Time to make (s)": number(
+                format="%.1f", help="Of all its stages, when none was computed before"
+            ),
         },
         alt="All variants with their measures and differences to the baseline",
     )

@@ -29,7 +29,12 @@ _KINDS = {
     ),
 }
 """Kind of model → what is possible with it and why not more, and whether that is a limit."""
-_TECHNIQUES = {"prune": "Prune", "cluster": "Cluster", "quantize_aware": "QAT"}
+_TECHNIQUES = {
+    "prune": "Prune",
+    "cluster": "Cluster",
+    "quantize_aware": "QAT",
+    "channels": "Channels",
+}
 
 
 def draw() -> None:
@@ -95,6 +100,11 @@ def _verification(facts: dict[str, Any]) -> None:
 
 
 def _layer_table(layers: list[dict[str, Any]]) -> None:
+    known = {
+        name: label
+        for name, label in _TECHNIQUES.items()
+        if all(name in layer["techniques"] for layer in layers)
+    }
     rows = []
     for layer in layers:
         reasons = layer["techniques"]
@@ -106,10 +116,10 @@ def _layer_table(layers: list[dict[str, Any]]) -> None:
                     "batch" if d is None else str(d) for d in layer.get("output_shape", [])
                 ),
                 "Parameters": layer["parameters"],
-                **{label: reasons[name] is None for name, label in _TECHNIQUES.items()},
-                "Why not": "; ".join(
+                **{label: reasons[name] is None for name, label in known.items()},
+                "Why not": " ".join(
                     f"{label}: {reasons[name]}"
-                    for name, label in _TECHNIQUES.items()
+                    for name, label in known.items()
                     if reasons[name] is not None and layer["parameters"]
                 ),
             }
@@ -119,10 +129,13 @@ def _layer_table(layers: list[dict[str, Any]]) -> None:
         hide_index=True,
         column_config={
             "Parameters": st.column_config.NumberColumn(format="localized"),
-            "Prune": st.column_config.CheckboxColumn(help="Magnitude pruning can act on it"),
-            "Cluster": st.column_config.CheckboxColumn(help="Weight clustering can act on it"),
+            "Prune": st.column_config.CheckboxColumn(help="Its weights can be set to zero"),
+            "Cluster": st.column_config.CheckboxColumn(help="Its weights can share a few values"),
             "QAT": st.column_config.CheckboxColumn(
                 help="Quantization-aware training covers it; other layers stay in float there"
+            ),
+            "Channels": st.column_config.CheckboxColumn(
+                help="Its output channels (filters, units) can be removed"
             ),
             "Why not": st.column_config.TextColumn(
                 width="large", help="For layers with parameters: why a technique leaves it alone"

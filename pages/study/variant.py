@@ -10,13 +10,14 @@ from optimizer.headlines import how_measured
 from optimizer.measure.histogram import WeightHistogram, weight_histogram
 from optimizer.measure.tflite_file import TfliteFile
 from optimizer.measure.weights import Weight
-from optimizer.measured import Measured, measured
+from optimizer.measured import Measured, marked_name, measured
 from optimizer.plan import STAGE_NAMES
 from optimizer.presets import explain
 from optimizer.store.records import Study, Variant
 from pages.parts import context
 from pages.parts.chart import draw_chart
 from pages.parts.downloads import layers_of, variant_downloads
+from pages.parts.guarantees import draw_guarantees, warn_of_broken
 from pages.parts.headlines import draw_details, draw_headlines
 from pages.parts.takeaway import draw_takeaway
 from pages.parts.text import plain
@@ -47,6 +48,9 @@ def draw() -> None:
             st.page_link(context.RUNS, label="Open Runs", icon=":material/pending_actions:")
         return
     baseline = context.store().baseline(study.id)
+    found = measured(variant)
+    assert found is not None
+    warn_of_broken(found)
     draw_headlines(variant, baseline)
     draw_details(variant, baseline)
     variant_downloads(variant, "variant")
@@ -57,10 +61,7 @@ def draw() -> None:
             icon=":material/tune:",
             query_params=context.study_link(study, copy=variant.id),
         )
-    found = measured(variant)
-    assert found is not None
-    for note in found.notes:
-        st.caption(f":material/info: {plain(note)}")
+    draw_guarantees(variant, baseline, found)
     _layers(variant)
     if baseline is not None and baseline.state == "done":
         _weights(variant, baseline)
@@ -87,8 +88,9 @@ def _variant(study: Study) -> Variant:
     picked = st.selectbox(
         "Variant",
         ids,
-        format_func=lambda variant_id: by_id[variant_id].name,
+        format_func=lambda variant_id: marked_name(by_id[variant_id]),
         key="variant_pick",
+        help="Every variant of this study, the baseline too.",
         on_change=lambda: context.choose_variant(by_id[st.session_state["variant_pick"]]),
     )
     context.choose_variant(by_id[picked])
