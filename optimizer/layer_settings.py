@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+import pandas as pd
+
 Field = Literal["final_sparsity", "number_of_clusters", "quantize"]
 Settings = dict[str, dict[str, Any]]
 """Layer name → field → value, as a recipe's ``layers``."""
@@ -54,7 +56,7 @@ def settings_of(rows: Iterable[Mapping[str, Any]], fields: Sequence[Field]) -> S
     for row in rows:
         for field in fields:
             value = row[field]
-            if value is None or value != value:  # nan: an emptied cell
+            if pd.isna(value):  # an empty cell
                 continue
             if field == "quantize":
                 value = bool(value)
