@@ -94,7 +94,7 @@ def explain(recipe: Recipe) -> list[str]:
         steps.append("Store the pruned weights without their zeros (TFLite's sparse encoding).")
     if recipe.layers:
         listed = ", ".join(f"{name} ({_own(layer)})" for name, layer in recipe.layers.items())
-        steps.insert(0, f"Layers with settings of their own: {listed}.")
+        steps.append(f"Layers with settings of their own: {listed}.")
     steps.append(
         "Measure the file: whether it keeps all this, three sizes, accuracy on the test set, "
         "agreement with the baseline, latency in turns with the baseline, peak memory."
