@@ -1,11 +1,14 @@
 """The frame of the workbench: page configuration, navigation, and the side bar."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from pages.parts.sidebar import draw_sidebar
 
 st.set_page_config(page_title="Featherweight", page_icon="assets/mark.svg", layout="wide")
 st.logo("assets/wordmark.svg", size="large", icon_image="assets/mark.svg")
+st.html(Path(__file__).parent / "assets" / "page.css")
 
 page = st.navigation(
     {

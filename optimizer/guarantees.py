@@ -7,7 +7,8 @@ from typing import Any
 
 from optimizer.measured import Measured
 
-_LAST_AXIS = ("CONV_3D", "BATCH_MATMUL", "DEPTHWISE_CONV_2D")
+_DEPTHWISE = "DEPTHWISE_CONV_2D"
+_LAST_AXIS = ("CONV_3D", "BATCH_MATMUL", _DEPTHWISE)
 """Operators whose kernels have their output channels on the last axis; others on the first."""
 Layers = Sequence[Mapping[str, Any]]
 Rows = list[dict[str, Any]]
@@ -64,7 +65,8 @@ def channel_rows(before: Layers, after: Layers) -> Rows:
         after: ``layers.json`` of the variant.
 
     Returns:
-        Nothing when no kernel has lost any.
+        Nothing when no kernel has lost any. Depthwise kernels, which have as many as the layer
+        before them, are left out.
     """
     left = {layer["name"]: _channels(layer) for layer in after}
     rows = [
@@ -76,7 +78,7 @@ def channel_rows(before: Layers, after: Layers) -> Rows:
             "Removed (%)": 100 * (1 - left[layer["name"]] / _channels(layer)),
         }
         for layer in before
-        if layer["name"] in left and len(layer["shape"]) > 1
+        if layer["name"] in left and len(layer["shape"]) > 1 and layer["type"] != _DEPTHWISE
     ]
     return rows if any(row["Removed (%)"] > 0 for row in rows) else []
 

@@ -115,8 +115,8 @@ def _size(
 
 
 def _macs(found: Measured, base: Measured | None) -> Headline:
-    title = "Multiply-accumulates"
-    text = "The arithmetic of one inference (MACs), counted from the file's operators."
+    title = "Arithmetic (MACs)"
+    text = "Multiply-accumulates of one inference, counted from the file's operators."
     if found.macs is None:
         text += " Files from before it was counted have none; a new run has."
         return Headline(title, NOT_MEASURED, None, None, text)

@@ -56,7 +56,7 @@ def settings_of(rows: Iterable[Mapping[str, Any]], fields: Sequence[Field]) -> S
     for row in rows:
         for field in fields:
             value = row[field]
-            if pd.isna(value):  # an emptied cell
+            if pd.isna(value):  # an empty cell
                 continue
             if field == "quantize":
                 value = bool(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from optimizer.recipe import Prune, Recipe
+from optimizer.recipe import LayerOverride, Prune, Recipe
 
 
 @dataclass(frozen=True)
@@ -92,11 +92,26 @@ def explain(recipe: Recipe) -> list[str]:
     steps.append(_conversion(recipe))
     if recipe.sparse_encoding:
         steps.append("Store the pruned weights without their zeros (TFLite's sparse encoding).")
+    if recipe.layers:
+        listed = ", ".join(f"{name} ({_own(layer)})" for name, layer in recipe.layers.items())
+        steps.append(f"Layers with settings of their own: {listed}.")
     steps.append(
-        "Measure the file: three sizes, accuracy on the test set, agreement with the baseline, "
-        "latency in turns with the baseline, peak memory."
+        "Measure the file: whether it keeps all this, three sizes, accuracy on the test set, "
+        "agreement with the baseline, latency in turns with the baseline, peak memory."
     )
     return steps
+
+
+def _own(layer: LayerOverride) -> str:
+    """What one layer has instead of the recipe's values."""
+    words = []
+    if layer.final_sparsity is not None:
+        words.append(f"{100 * layer.final_sparsity:.4g} %")
+    if layer.number_of_clusters is not None:
+        words.append(f"{layer.number_of_clusters} clusters")
+    if layer.quantize is False:
+        words.append("no quantization-aware training")
+    return ", ".join(words) or "as the others"
 
 
 _CRITERIA = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -83,15 +84,30 @@ def _fine_tune(tune: FineTune) -> list[str]:
     ]
 
 
+def _without_tags(path: Sequence[int | str]) -> list[int | str]:
+    """A field's path without the names that tell a union's members apart.
+
+    The field ``steps`` of the schedule ``steps`` is no such name.
+    """
+    return [
+        part
+        for index, part in enumerate(path)
+        if part not in _UNION_TAGS or path[index - 1] not in ("schedule", "structure")
+    ]
+
+
 def describe_error(error: ValidationError) -> str:
     """What pydantic found, as sentences that name the field and the value received."""
     sentences = []
     for item in error.errors(include_url=False):
-        where = ".".join(str(part) for part in item["loc"] if part not in _UNION_TAGS)
+        where = ".".join(str(part) for part in _without_tags(item["loc"]))
         if item["type"] == "json_invalid":
             return f"It is not valid JSON: {item['ctx']['error']}."
         if item["type"] == "extra_forbidden":
             sentences.append(f"Unknown key {where!r}.")
+            continue
+        if item["type"] == "too_short":
+            sentences.append(f"{where} needs at least {item['ctx']['min_length']} entry.")
             continue
         text = item["msg"].removeprefix("Value error, ")
         received = "" if "received" in text else f"; received {item['input']!r}"

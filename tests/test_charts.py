@@ -164,3 +164,19 @@ def test_the_histogram_and_its_table_have_the_same_counts():
     assert [sum(trace.y) for trace in figure.data] == [2, 1]
     assert table["Baseline"].tolist()[0] == 1
     assert table["This variant"].sum() == 3
+
+
+def test_a_broken_promise_is_marked_in_the_charts():
+    broken = variant("v", found=results(promises=[{"promise": "p", "kept": False, "found": "f"}]))
+    assert tradeoff_info([broken], "gzip_bytes").points[0].name == "v (promise not kept)"
+    names = bars_info([broken], measures([broken], "accuracy")["size"]).names
+    assert names == ("v (promise not kept)",)
+
+
+def test_multiply_accumulates_have_an_axis_where_they_were_counted():
+    study = [baseline(macs=500_000), variant("v", found=results(macs=100_000))]
+    info = tradeoff_info([*study, variant("old", found=results())], "macs")
+    assert [point.cost for point in info.points] == [500_000, 100_000]
+    assert info.not_measured == ("old",)
+    assert set(tradeoff_figure(info).layout.xaxis.ticktext) >= {"100 k", "200 k", "500 k"}
+    assert "macs" in measures(study, "accuracy")

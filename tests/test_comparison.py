@@ -4,7 +4,7 @@ import pytest
 
 from optimizer.comparison import comparison_table, suggested
 from optimizer.headlines import details, headlines, how_measured
-from optimizer.measured import measured
+from optimizer.measured import marked_name, measured
 from tests.variants import baseline, results, variant
 
 
@@ -48,8 +48,29 @@ def test_what_is_missing_is_not_measured():
     for title in ("gzip-compressed", "Accuracy", "Latency p50", "Peak memory"):
         assert shown[title][0] == "not measured"
     assert all("not measured" in line for line in how_measured(measured(bare))[:3])
-    assert [line.value for line in details(bare, None)] == ["not measured"] * 4
+    assert [line.value for line in details(bare, None)] == ["not measured"] * 5
     assert comparison_table([baseline(), bare])["Latency"].tolist() == ["", "not measured"]
+
+
+def test_fewer_multiply_accumulates_are_better():
+    shown = {
+        line.title: line
+        for line in details(variant("v", found=results(macs=250_000)), baseline(macs=1_000_000))
+    }["Arithmetic (MACs)"]
+    assert (shown.value, shown.delta, shown.better) == ("250 k", "4.00× fewer", True)
+    assert "1,000,000 in the baseline" in shown.explanation
+
+
+BROKEN = [{"promise": "at most 16 distinct weights", "kept": False, "found": "57"}]
+
+
+def test_a_broken_promise_is_marked_and_not_suggested():
+    base, good = baseline(), variant("good", found=results(gzip_bytes=30_000, value=0.96))
+    broken = variant("broken", found=results(gzip_bytes=9_000, value=0.96, promises=BROKEN))
+    assert suggested([base, broken, good]) is good
+    assert marked_name(broken) == "broken (promise not kept)"
+    states = comparison_table([base, broken, good])["State"].tolist()
+    assert states == ["done", "done, promise not kept: at most 16 distinct weights", "done"]
 
 
 def test_errors_are_better_when_they_are_smaller():

@@ -4,7 +4,13 @@ import pytest
 
 from optimizer.errors import InputError
 from optimizer.recipe import BASELINE, Recipe
-from optimizer.schedules import ConstantSchedule, PolynomialSchedule, StepsSchedule
+from optimizer.schedules import (
+    ConstantSchedule,
+    PolynomialSchedule,
+    StepsSchedule,
+    steps_from_text,
+    steps_text,
+)
 
 
 def test_canonical_json_spells_out_every_field_and_reads_back_equal():
@@ -82,6 +88,10 @@ def test_empty_recipe_is_the_baseline():
         ('{"prune": {"structure": {"kind": "n_m"}, "scope": "global"}}', "same in every layer"),
         ('{"prune": {"schedule": {"kind": "steps", "steps": [[0, 0.5], [0.5, 0.2]]}}}', "rise"),
         ('{"prune": {"schedule": {"kind": "steps", "steps": [[1, 0.5]]}}}', "below 1"),
+        (
+            '{"prune": {"schedule": {"kind": "steps", "steps": []}}}',
+            "prune.schedule.steps needs at least 1 entry",
+        ),
         ('{"sparse_encoding": true}', "makes none"),
         ('{"prune": {"structure": {"kind": "channels"}}, "sparse_encoding": true}', "makes none"),
         ('{"quantize": {"mode": "float16", "granularity": "per_tensor"}}', "needs mode 'int8'"),
@@ -164,3 +174,16 @@ def test_hashes_depend_on_what_differs_from_the_defaults_only():
 )
 def test_names_say_what_is_not_usual(parts, name):
     assert Recipe.parse(parts).name == name
+
+
+def test_steps_are_written_in_percent_and_read_back():
+    schedule = StepsSchedule(steps=((0.0, 0.4), (0.29, 0.575)))
+    assert steps_text(schedule) == "0 → 40, 29 → 57.5"
+    assert steps_from_text(steps_text(schedule)) == [[0.0, 0.4], [0.29, 0.575]]
+    assert steps_from_text("0 40; 50% -> 80 %\n") == [[0.0, 0.4], [0.5, 0.8]]
+
+
+@pytest.mark.parametrize("text", ["0 → 40, 50", "now", "0 → 400", "1 2 3"])
+def test_steps_that_are_no_pairs_of_percentages_are_refused(text):
+    with pytest.raises(InputError, match="two percentages"):
+        steps_from_text(text)

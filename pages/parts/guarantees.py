@@ -93,7 +93,10 @@ def _channels(variant: Variant, baseline: Variant) -> None:
         return
     before, left = (sum(row[f"Channels {when}"] for row in rows) for when in ("before", "left"))
     st.subheader("Channels left")
-    st.caption(f"{left:,} of {before:,} output channels are left, as the file's shapes say.")
+    st.caption(
+        f"{left:,} of {before:,} output channels are left, as the file's shapes say. "
+        "Depthwise layers have as many as the layer before them."
+    )
     st.dataframe(
         pd.DataFrame(rows),
         hide_index=True,

@@ -26,9 +26,10 @@ def draw_details(variant: Variant, baseline: Variant | None) -> None:
 
 
 def _row(items: Sequence[Headline]) -> None:
-    for column, item in zip(st.columns(len(items) or 1), items, strict=False):
+    row = st.container(horizontal=True)
+    for item in items:
         color = {True: "green", False: "red", None: "off"}[item.better]
-        column.metric(
+        row.metric(
             item.title,
             item.value,
             item.delta,

@@ -230,6 +230,10 @@ def _bars(done: list[Variant], selected: Variant) -> None:
 def _table(variants: list[Variant]) -> None:
     st.subheader("All variants")
     table = comparison_table(variants)
+    table["Variant"] = [
+        ("⚠ " if (found := measured(variant)) and found.broken else "") + variant.name
+        for variant in variants
+    ]
     metric = study_metric(variants)
     column = metric_column(metric)
     number = st.column_config.NumberColumn
@@ -242,7 +246,9 @@ def _table(variants: list[Variant]) -> None:
         placeholder="–",
         column_order=[column for column in table.columns if column != "id"],
         column_config={
-            "Variant": st.column_config.TextColumn(pinned=True),
+            "Variant": st.column_config.TextColumn(
+                pinned=True, help="⚠ marks a file that does not keep what its recipe promised"
+            ),
             "Size (kB)": number(format="%.1f", help="The .tflite as it ships"),
             "Smaller (×)": number(format="%.2f", help="The baseline's size / this size"),
             "gzip (kB)": number(format="%.1f", help="The same file, gzip-compressed"),

@@ -29,7 +29,7 @@ def draw() -> None:
         values = recipe_form(_facts(study))
         with presets:
             _start_from(values)
-    with side:
+    with side, st.container(key="what_will_happen"):
         _run(study, values)
         _active(study)
 
