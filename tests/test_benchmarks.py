@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 def test_a_part_of_the_matrix_runs(tmp_path):
     out = tmp_path / "part.md"
-    chosen = ["--models", "cancer_mlp", "--recipes", "dyn,qs", "--out", str(out)]
+    chosen = ["--models", "cancer_mlp", "--recipes", "dyn,p", "--out", str(out)]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.matrix", *chosen],
         cwd=ROOT,

@@ -139,7 +139,7 @@ def _not_quantizable(layer: Any) -> str | None:  # noqa: PLR0911 - one return pe
     if type(layer) in _QAT_OUTPUT_ONLY:
         return None
     if type(layer) is layers.Dense and len(layer.input_shape) > 2:
-        return "The converter leaves a Dense layer over a sequence in float after such training."
+        return "After such training the converter leaves a Dense layer over a sequence in float."
     if type(layer) is layers.Activation or type(layer) in _QAT_KERNEL_LAYERS:
         name = str(getattr(layer.activation, "__name__", "")).removeprefix("keras3_")
         if name not in _QAT_ACTIVATIONS:
