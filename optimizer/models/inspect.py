@@ -27,6 +27,7 @@ from optimizer.models.containers import (
     read_keras_archive,
     weight_shapes,
 )
+from optimizer.models.old_config import up_to_date
 from optimizer.models.saved_model_archive import KERAS_METADATA, is_saved_model, member_names
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -132,8 +133,9 @@ def _inspect_hdf5(data: bytes) -> Inspected:
             "This HDF5 file has weights but no architecture. Save the whole model with "
             "model.save('model.keras'), not model.save_weights."
         )
-    config, notes = cleaned(parse_json(_text(text) or "", "model_config"))
+    raw = parse_json(_text(text) or "", "model_config")
     keras: Literal[2, 3] = 3 if (version or "2").startswith("3") else 2
+    config, notes = cleaned(up_to_date(raw) if keras == 2 else raw)
     _check_style(config, keras, version)
     _check_graph(config)
     refuse_oversized(config, shapes)
