@@ -33,6 +33,7 @@ from optimizer.models.saved_model_archive import KERAS_METADATA, is_saved_model,
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
 _TFLITE_MAGIC = b"TFL3"
+KERAS_SAVED_MODEL = "Keras 2 SavedModel (.zip)"
 Kind = Literal["keras", "saved_model", "tflite"]
 
 
@@ -86,7 +87,7 @@ def identify(data: bytes, file_name: str) -> ModelFile:
         return ModelFile("TFLite file (.tflite)", None, None, len(data), "tflite")
     if data.startswith(_ZIP_MAGIC) and is_saved_model(data):
         has_layers = KERAS_METADATA in member_names(data)
-        name = "Keras 2 SavedModel (.zip)" if has_layers else "SavedModel (.zip)"
+        name = KERAS_SAVED_MODEL if has_layers else "SavedModel (.zip)"
         return ModelFile(name, 2 if has_layers else None, None, len(data), "saved_model")
     if data.startswith(_ZIP_MAGIC):
         return _inspect_archive(data).file
