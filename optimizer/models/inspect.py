@@ -27,11 +27,13 @@ from optimizer.models.containers import (
     read_keras_archive,
     weight_shapes,
 )
+from optimizer.models.old_config import up_to_date
 from optimizer.models.saved_model_archive import KERAS_METADATA, is_saved_model, member_names
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
 _TFLITE_MAGIC = b"TFL3"
+KERAS_SAVED_MODEL = "Keras 2 SavedModel (.zip)"
 Kind = Literal["keras", "saved_model", "tflite"]
 
 
@@ -85,7 +87,7 @@ def identify(data: bytes, file_name: str) -> ModelFile:
         return ModelFile("TFLite file (.tflite)", None, None, len(data), "tflite")
     if data.startswith(_ZIP_MAGIC) and is_saved_model(data):
         has_layers = KERAS_METADATA in member_names(data)
-        name = "Keras 2 SavedModel (.zip)" if has_layers else "SavedModel (.zip)"
+        name = KERAS_SAVED_MODEL if has_layers else "SavedModel (.zip)"
         return ModelFile(name, 2 if has_layers else None, None, len(data), "saved_model")
     if data.startswith(_ZIP_MAGIC):
         return _inspect_archive(data).file
@@ -132,8 +134,9 @@ def _inspect_hdf5(data: bytes) -> Inspected:
             "This HDF5 file has weights but no architecture. Save the whole model with "
             "model.save('model.keras'), not model.save_weights."
         )
-    config, notes = cleaned(parse_json(_text(text) or "", "model_config"))
+    raw = parse_json(_text(text) or "", "model_config")
     keras: Literal[2, 3] = 3 if (version or "2").startswith("3") else 2
+    config, notes = cleaned(up_to_date(raw) if keras == 2 else raw)
     _check_style(config, keras, version)
     _check_graph(config)
     refuse_oversized(config, shapes)

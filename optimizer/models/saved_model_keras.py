@@ -1,7 +1,7 @@
 """A Keras 2 SavedModel's layers, rebuilt without executing its graph. Stage processes only.
 
 ``model.save(folder)`` of TensorFlow 2 keeps each layer's configuration in ``keras_metadata.pb``
-and the weights in a checkpoint, at paths such as ``layer_with_weights-0/kernel``. The model is
+(before 2.5 beside the layer in ``saved_model.pb``) and the weights in a checkpoint, at paths such as ``layer_with_weights-0/kernel``. The model is
 built anew from a cleaned configuration, as from a ``.keras`` file, and its weights are read
 from the checkpoint.
 """
@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import saved_model_pb2
 from tf_keras.protobuf import saved_metadata_pb2
 
 from optimizer.errors import InputError
@@ -26,12 +27,20 @@ from optimizer.models.config_graph import (
 )
 from optimizer.models.config_rules import cleaned
 from optimizer.models.containers import parse_json
+from optimizer.models.old_config import up_to_date
 from optimizer.models.saved_model import SavedModel, write_members
-from optimizer.models.saved_model_archive import KERAS_METADATA, read_saved_model
+from optimizer.models.saved_model_archive import GRAPH, KERAS_METADATA, read_saved_model
 from optimizer.models.verify import Verification, compared
 from optimizer.models.walk import input_name
 
 _CHECKPOINT = "variables/variables"
+_KERAS_MODELS = frozenset({"_tf_keras_model", "_tf_keras_network", "_tf_keras_sequential"})
+
+
+def has_layers(data: bytes) -> bool:
+    """Whether a zipped SavedModel, which was opened before, says what layers it is made of."""
+    members = read_saved_model(data)
+    return KERAS_METADATA in members or bool(_root_in_graph(members))
 
 
 def rebuild(data: bytes) -> tuple[tf_keras.Model, tuple[str, ...]]:
@@ -67,18 +76,37 @@ def rebuild(data: bytes) -> tuple[tf_keras.Model, tuple[str, ...]]:
 
 def _configuration(members: dict[str, bytes]) -> dict[str, Any]:
     """The configuration of the whole model, not yet cleaned."""
-    metadata = saved_metadata_pb2.SavedMetadata()
-    try:
-        metadata.ParseFromString(members[KERAS_METADATA])
-    except (KeyError, DecodeError):
-        raise InputError("it has no readable description of its layers") from None
-    roots = [node.metadata for node in metadata.nodes if node.node_path == "root"]
+    roots = _roots(members)
     if len(roots) != 1:
         raise InputError(f"it describes {len(roots)} models where there should be one")
     root = parse_json(roots[0], KERAS_METADATA)
     if not isinstance(root, dict) or not isinstance(root.get("config"), dict):
         raise InputError("it is a subclassed model, without a configuration to rebuild it from")
-    return {"class_name": root.get("class_name"), "config": _plain(root["config"])}
+    config = {"class_name": root.get("class_name"), "config": _plain(root["config"])}
+    return dict(up_to_date(config))
+
+
+def _roots(members: dict[str, bytes]) -> list[str]:
+    if KERAS_METADATA not in members:
+        return _root_in_graph(members)
+    metadata = saved_metadata_pb2.SavedMetadata()
+    try:
+        metadata.ParseFromString(members[KERAS_METADATA])
+    except DecodeError:
+        raise InputError("it has no readable description of its layers") from None
+    return [node.metadata for node in metadata.nodes if node.node_path == "root"]
+
+
+def _root_in_graph(members: dict[str, bytes]) -> list[str]:
+    """The description of the model where TensorFlow 2.0 to 2.4 kept it."""
+    graphs = saved_model_pb2.SavedModel.FromString(members[GRAPH]).meta_graphs
+    nodes = graphs[0].object_graph_def.nodes[:1] if graphs else []
+    described = [node.user_object for node in nodes if node.WhichOneof("kind") == "user_object"]
+    return [
+        str(item.metadata)
+        for item in described
+        if item.identifier in _KERAS_MODELS and item.metadata
+    ]
 
 
 def _plain(node: Any) -> Any:

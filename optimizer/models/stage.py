@@ -14,10 +14,10 @@ from optimizer.models.bridge import to_flat
 from optimizer.models.facts import model_facts
 from optimizer.models.file_facts import file_facts, random_input, run_file
 from optimizer.models.flat import load_flat, save_flat
-from optimizer.models.inspect import ModelFile, identify, inspect_upload
+from optimizer.models.inspect import KERAS_SAVED_MODEL, ModelFile, identify, inspect_upload
 from optimizer.models.load import load
 from optimizer.models.saved_model import SavedModel, open_saved_model
-from optimizer.models.saved_model_keras import compare_with_signature, rebuild
+from optimizer.models.saved_model_keras import compare_with_signature, has_layers, rebuild
 from optimizer.models.verify import SAMPLES, compared, random_inputs, verify
 from optimizer.stage import Files, Progress
 
@@ -80,8 +80,9 @@ def _tflite(data: bytes, file: ModelFile, progress: Progress) -> Files:
 def _saved_model(data: bytes, file: ModelFile, progress: Progress) -> Files:
     progress(0.1, "checking its graph and loading it")
     saved = open_saved_model(data)
-    if file.keras is None:
+    if not has_layers(data):
         return _signature_only(saved, file, (), progress)
+    file = replace(file, format=KERAS_SAVED_MODEL, keras=2)
     progress(0.2, "rebuilding its layers")
     try:
         source, notes = rebuild(data)
