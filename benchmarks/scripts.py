@@ -57,7 +57,8 @@ def _figures(store: Store, study: Study, variant: Variant) -> str:
     assert reported is not None, output
     points = 100 * (float(reported[1]) - (found.value or 0.0))
     same = ", the same bytes" if content == made.tflite else ""
-    return f"{len(content):,} / {len(made.tflite):,} bytes{same}; accuracy {round(points, 2) + 0.0:+.2f} points"
+    sizes = f"{len(content):,} / {len(made.tflite):,} bytes{same}"
+    return f"{sizes}; accuracy {round(points, 2) + 0.0:+.2f} points"
 
 
 def _run(folder: Path) -> str:

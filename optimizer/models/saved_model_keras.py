@@ -1,9 +1,9 @@
 """A Keras 2 SavedModel's layers, rebuilt without executing its graph. Stage processes only.
 
 ``model.save(folder)`` of TensorFlow 2 keeps each layer's configuration in ``keras_metadata.pb``
-(before 2.5 beside the layer in ``saved_model.pb``) and the weights in a checkpoint, at paths such as ``layer_with_weights-0/kernel``. The model is
-built anew from a cleaned configuration, as from a ``.keras`` file, and its weights are read
-from the checkpoint.
+(before 2.5 beside the layer in ``saved_model.pb``) and the weights in a checkpoint, at paths
+such as ``layer_with_weights-0/kernel``. The model is built anew from a cleaned configuration, as
+from a ``.keras`` file, and its weights are read from the checkpoint.
 """
 
 from __future__ import annotations
