@@ -8,18 +8,18 @@ technique's stages wrote; see :mod:`optimizer.techniques.promises`.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
+from optimizer.measure.patterns import most_in_groups, output_channels, share_of_zeros
 from optimizer.measure.tflite_file import TfliteFile
 from optimizer.measure.weights import Weight
 
 _TOLERANCE = 1e-3
-_INPUT_AXIS = {"CONV_3D": -2, "BATCH_MATMUL": -2}
-_OUTPUT_AXIS = {"CONV_3D": -1, "BATCH_MATMUL": -1}
+_INDICES = ("int32", "int64")
+_TABLES = ("GATHER",)
+"""Operators whose weights are looked up: float with dynamic range, activations with int16×8."""
 _DYNAMIC_RANGE_WEIGHTS = 1024
 """TFLite leaves tensors with fewer weights in float with dynamic range quantization."""
 
@@ -61,14 +61,16 @@ def audit(
         One dict per promise: ``promise``, ``kept``, ``found``.
     """
     layers = {name: promise for name, promise in promises.items() if name}
-    weights = _by_layer(file, set(layers), frozenset(known_layers))
+    known, promised = frozenset(known_layers), set(layers)
+    every = _by_layer(file.weights, promised, known)
+    weights = _by_layer((w for w in file.weights if w.prunable), promised, known)
     whole = promises.get("", {})
     findings = [
         *_sparsity(layers, whole, weights),
         *_patterns(layers, weights),
         *_distinct(layers, weights),
         *_channels(layers, whole, weights, file),
-        *_dtypes(file, layers, weights, quantize),
+        *_dtypes(file, layers, every, quantize),
     ]
     if layers:
         findings.append(_not_empty(file))
@@ -78,16 +80,15 @@ def audit(
 
 
 def _by_layer(
-    file: TfliteFile, promised: set[str], known: frozenset[str]
+    kernels: Iterable[Weight], promised: set[str], known: frozenset[str]
 ) -> dict[str, list[Weight]]:
     """Layer name → its kernels, whatever role or number their name in the file carries.
 
     The converter names the weights of recurrent loops after nothing in the model.
     """
     layers: dict[str, list[Weight]] = {}
-    for weight in file.weights:
-        if weight.prunable:
-            layers.setdefault(layer_of(weight), []).append(weight)
+    for weight in kernels:
+        layers.setdefault(layer_of(weight), []).append(weight)
     nameless = [w for name, found in layers.items() if name not in known for w in found]
     if nameless:
         layers |= {name: nameless for name in promised if name not in layers}
@@ -106,7 +107,7 @@ def _sparsity(
 ) -> Iterator[Finding]:
     wanted = {name: promise for name, promise in layers.items() if "sparsity" in promise}
     found = {
-        name: _zeros(weights.get(name, []), promise.get("block"))
+        name: share_of_zeros(weights.get(name, []), promise.get("block"))
         for name, promise in wanted.items()
     }
     if wanted:
@@ -120,38 +121,12 @@ def _sparsity(
         yield _over_layers(f"at least {_span(shares)} zeros", wanted, broken, found)
     if "sparsity" in whole:
         together = [weight for name in whole["layers"] for weight in weights.get(name, [])]
-        share = _zeros(together, None)
+        share = share_of_zeros(together, None)
         yield Finding(
             f"at least {_percent(whole['sparsity'])} zeros over {len(whole['layers'])} layers",
             share is not None and share >= whole["sparsity"] - 0.01,
             _percent(share),
         )
-
-
-def _zeros(weights: list[Weight], block: list[int] | None) -> float | None:
-    """Share of zeros; with a block size, of those that lie in blocks of nothing but zeros."""
-    total = sum(weight.stored.size for weight in weights)
-    if not total:
-        return None
-    if block is None:
-        return sum(weight.zeros for weight in weights) / total
-    return sum(_zeros_in_blocks(weight, block) for weight in weights) / total
-
-
-def _zeros_in_blocks(weight: Weight, block: list[int]) -> int:
-    moved = _as_matrix(weight, weight.is_zero)
-    for axis, size in zip((-2, -1), block, strict=True):
-        length = moved.shape[axis]
-        starts = np.arange(0, length, size)
-        every = np.minimum.reduceat(moved.astype(np.uint8), starts, axis=axis)
-        moved = np.repeat(every, np.diff(np.append(starts, length)), axis=axis)
-    return int(np.count_nonzero(moved))
-
-
-def _as_matrix(weight: Weight, values: np.ndarray) -> np.ndarray:
-    """Input channels on the last axis but one, output channels on the last."""
-    axes = (_INPUT_AXIS.get(weight.op, -1), _OUTPUT_AXIS.get(weight.op, 0))
-    return np.moveaxis(values, axes, (-2, -1))
 
 
 def _wanted(layers: Mapping[str, Mapping[str, Any]], kind: str) -> dict[str, Any]:
@@ -169,16 +144,9 @@ def _patterns(
     broken = [
         name
         for name in wanted
-        if name not in weights or any(_most_in_groups(w, m) > n for w in weights[name])
+        if name not in weights or any(most_in_groups(w, m) > n for w in weights[name])
     ]
     yield _over_layers(f"at most {n} of {m} consecutive weights not zero", wanted, broken)
-
-
-def _most_in_groups(weight: Weight, m: int) -> int:
-    """The most non-zeros in any group of m consecutive input channels."""
-    nonzero = np.moveaxis(_as_matrix(weight, ~weight.is_zero), -2, -1)
-    padded = np.pad(nonzero, [(0, 0)] * (nonzero.ndim - 1) + [(0, -nonzero.shape[-1] % m)])
-    return int(padded.reshape(-1, m).sum(axis=1).max(initial=0))
 
 
 def _distinct(
@@ -215,8 +183,7 @@ def _channels(
         broken = [
             name
             for name, count in wanted.items()
-            if name not in weights
-            or any(w.shape[_OUTPUT_AXIS.get(w.op, 0)] > count for w in weights[name])
+            if name not in weights or any(output_channels(w) > count for w in weights[name])
         ]
         yield _over_layers("channels removed", wanted, broken)
     if "macs" in whole:
@@ -253,17 +220,22 @@ def _dtypes(
         found = f"in float: {listed}" if stray else "every operator"
         yield Finding(f"operators compute in {kind}", not stray, found)
     if quantize["io"] != "float32":
-        dtypes = f"{file.input_dtype} in, {file.output_dtype} out"
-        kept = {file.input_dtype, file.output_dtype} == {quantize["io"]}
-        yield Finding(f"{quantize['io']} inputs and outputs", kept, dtypes)
+        yield _ends(file, quantize["io"])
+
+
+def _ends(file: TfliteFile, dtype: str) -> Finding:
+    """Inputs that are integers by nature, such as tokens, stay what they are."""
+    indices = file.input_dtype in _INDICES
+    kept = file.output_dtype == dtype and (indices or file.input_dtype == dtype)
+    what = f"{dtype} outputs" if indices else f"{dtype} inputs and outputs"
+    return Finding(what, kept, f"{file.input_dtype} in, {file.output_dtype} out")
 
 
 def _stored_in(file: TfliteFile, mode: str) -> Finding:
     dtype = "float16" if mode == "float16" else "int8"
     smallest = _DYNAMIC_RANGE_WEIGHTS if mode == "dynamic" else 0
-    considered = [w for w in file.weights if w.stored.size >= smallest and w.op != "GATHER"]
-    if mode != "dynamic":
-        considered = list(file.weights)
+    tables = _TABLES if mode in ("dynamic", "int16x8") else ()
+    considered = [w for w in file.weights if w.stored.size >= smallest and w.op not in tables]
     stray = [weight for weight in considered if weight.dtype != dtype]
     of = f" of {smallest} weights or more" if smallest else ""
     return Finding(

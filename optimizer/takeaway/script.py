@@ -43,6 +43,7 @@ _PLACES: dict[str, str] = {
     **dict.fromkeys((f"{task}_score" for task in TASKS), f"{_STEPS}.measuring"),
     **dict.fromkeys(("magnitude", "at_random"), "optimizer.techniques.masks"),
     **dict.fromkeys(("make_deterministic", "taylor", "make_loss"), "optimizer.techniques.training"),
+    "fold_into_next": "optimizer.techniques.folding",
     "keras_converter": "optimizer.techniques.source",
     **dict.fromkeys(("unrolled", "with_flat_pooling"), "optimizer.techniques.loops"),
 }

@@ -9,7 +9,7 @@ from typing import Any
 from optimizer.data.objective import UNLABELLED, losses_for
 from optimizer.presets import explain
 from optimizer.recipe import Prune, Recipe
-from optimizer.takeaway.script_values import fits_wrappers, removes_channels
+from optimizer.takeaway.script_values import fits_wrappers, normalizes_dense, removes_channels
 
 Facts = Mapping[str, Any]
 
@@ -119,7 +119,8 @@ def _training(recipe: Recipe, facts: Facts, model_config: str | None) -> list[st
         fit = fits_wrappers(facts, "cluster", model_config)
         usual = fit and not recipe.leaves_zeros and not recipe.cluster.per_channel
         step = "cluster" if usual else "cluster_everywhere"
-        steps.append(f"model = {step}(model, objective, {wrappers})")
+        start = "fold_into_next(model)" if normalizes_dense(facts, model_config) else "model"
+        steps.append(f"model = {step}({start}, objective, {wrappers})")
     if recipe.quantize.aware:
         steps.append("model = train_quantized(model, data, objective)")
     return steps

@@ -20,6 +20,8 @@ _WRAPPABLE = frozenset(
 """Layer types that tfmot's wrappers take, called once and without a mask."""
 
 _MASKING = frozenset("Embedding Masking LSTM GRU SimpleRNN RNN Bidirectional".split())
+_NORMALIZING = ("BatchNormalization", "Dropout", "GaussianDropout", "GaussianNoise")
+"""Directly, or as what a Dense layer may get it through."""
 _LONGEST = 88
 _OWN_LAYERS = ("TensorOperation", "RMSNormalization")
 _NO_KERAS = "The model was not brought as a Keras model, which is what a script starts from."
@@ -104,6 +106,22 @@ def fits_wrappers(facts: Facts, technique: str, model_config: str | None) -> boo
     types = {layer["type"] for layer in facts["layers"]}
     names = {layer["type"] for layer in facts["layers"] if _able(layer, technique)}
     return names <= _WRAPPABLE and not types & _MASKING and _each_called_once(model_config)
+
+
+def normalizes_dense(facts: Facts, model_config: str | None) -> bool:
+    """Whether a Dense layer may get the output of a BatchNormalization."""
+    types = {layer["name"]: layer["type"] for layer in facts["layers"]}
+    if "BatchNormalization" not in types.values():
+        return False
+    if model_config is None:
+        return "Dense" in types.values()
+    return any(
+        types.get(source) in _NORMALIZING
+        for layer in json.loads(model_config)["config"]["layers"]
+        if layer["class_name"] == "Dense"
+        for node in layer["inbound_nodes"]
+        for source, *_ in node
+    )
 
 
 def _each_called_once(model_config: str | None) -> bool:

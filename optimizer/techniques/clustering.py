@@ -26,6 +26,7 @@ from optimizer.models.flat import load_flat, save_flat
 from optimizer.stage import Files, Progress
 from optimizer.techniques.centroids import cluster_kernel, shared_values
 from optimizer.techniques.eligible import clusterable, wrappable
+from optimizer.techniques.folding import fold_into_next
 from optimizer.techniques.graph import clone
 from optimizer.techniques.held import Projection, held
 from optimizer.techniques.kernels import Kernel, kernels_in, kernels_of
@@ -68,7 +69,7 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
         StageError: training diverged.
     """
     make_deterministic(params["seed"])
-    model = load_flat(inputs["model"]["model.keras"])
+    model = fold_into_next(load_flat(inputs["model"]["model.keras"]))
     objective = Objective.of(model, load_arrays(inputs["data"]), params["task"], params.get("loss"))
     counts, left_out = _cluster_counts(model, params)
     copy = clone(model)

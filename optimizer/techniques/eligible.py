@@ -10,7 +10,7 @@ from typing import Any
 
 import tf_keras as keras
 
-from optimizer.techniques.graph import inbound_layers, is_shared, outbound_layers
+from optimizer.techniques.graph import is_shared
 from optimizer.techniques.kernels import kernels_of
 
 layers = keras.layers
@@ -98,21 +98,6 @@ def wrappable(layer: Any) -> bool:
 def quantizable(model: Any) -> dict[str, str | None]:
     """For each layer, why quantization-aware training leaves it in float, or ``None``."""
     return {layer.name: _not_quantizable(layer) for layer in model.layers}
-
-
-def foldable_batch_normalization(layer: Any) -> bool:
-    """Whether a BatchNormalization can be folded into the linear layer before it."""
-    if type(layer) is not layers.BatchNormalization or is_shared(layer):
-        return False
-    before = inbound_layers(layer)
-    if len(before) != 1 or type(before[0]) not in FOLDABLE or is_shared(before[0]):
-        return False
-    rank = len(layer.output_shape)
-    return (
-        before[0].activation is keras.activations.linear
-        and len(outbound_layers(before[0])) == 1
-        and list(layer.axis) == [rank - 1]
-    )
 
 
 def _no_kernel(layer: Any, verb: str) -> str | None:

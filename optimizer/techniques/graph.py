@@ -21,6 +21,11 @@ def outbound_layers(layer: Any) -> list[Any]:
     return [node.outbound_layer for node in layer._outbound_nodes]
 
 
+def output_names(model: Any) -> set[str]:
+    """The names of the layers whose outputs are outputs of the model."""
+    return {tensor._keras_history.layer.name for tensor in model.outputs}
+
+
 def is_shared(layer: Any) -> bool:
     """Whether a layer is called more than once in its model."""
     return len(layer._inbound_nodes) > 1

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-import numpy as np
 import tf_keras as keras
 from tensorflow_model_optimization.python.core.quantization.keras import quantizers
 from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
@@ -30,8 +29,15 @@ from tensorflow_model_optimization.python.core.quantization.keras.quantize_wrapp
     QuantizeWrapperV2,
 )
 
-from optimizer.techniques.eligible import FOLDABLE, foldable_batch_normalization, quantizable
-from optimizer.techniques.graph import inbound_layers, is_shared, outbound_layers, rebuild
+from optimizer.techniques.eligible import FOLDABLE, quantizable
+from optimizer.techniques.folding import fold_into_previous
+from optimizer.techniques.graph import (
+    inbound_layers,
+    is_shared,
+    outbound_layers,
+    output_names,
+    rebuild,
+)
 from optimizer.techniques.preserving import LayerConfig, Pattern
 
 layers = keras.layers
@@ -54,7 +60,7 @@ def prepare(model: Any) -> Any:
 
     The outputs equal the model's in inference up to float rounding.
     """
-    return _fuse_relu(_fold_batch_normalization(_split_separable(model)))
+    return _fuse_relu(fold_into_previous(_split_separable(model)))
 
 
 def covered(model: Any, skipped: Collection[str] = ()) -> set[str]:
@@ -148,39 +154,9 @@ def _is_relu(layer: Any) -> bool:
     return layer.max_value is None or float(layer.max_value) == 6.0
 
 
-def _fold_batch_normalization(model: Any) -> Any:
-    dropped: set[str] = set()
-    replaced: dict[str, Any] = {}
-    values: dict[str, list[np.ndarray]] = {}
-    for norm in model.layers:
-        if not foldable_batch_normalization(norm):
-            continue
-        layer = inbound_layers(norm)[0]
-        config = layer.get_config()
-        replaced[layer.name] = layer.__class__.from_config({**config, "use_bias": True})
-        values[layer.name] = _folded(layer, norm)
-        dropped.add(norm.name)
-    folded = rebuild(model, dropped, replaced)
-    for name, weights in values.items():
-        folded.get_layer(name).set_weights(weights)
-    return folded
-
-
-def _folded(layer: Any, norm: Any) -> list[np.ndarray]:
-    """Kernel and bias of ``norm(layer(x))`` as one linear layer."""
-    mean, variance = norm.moving_mean.numpy(), norm.moving_variance.numpy()
-    scale = 1.0 / np.sqrt(variance + norm.epsilon)
-    if norm.scale:
-        scale = scale * norm.gamma.numpy()
-    offset = norm.beta.numpy() if norm.center else 0.0
-    kernel = layer.get_weights()[0]
-    bias = layer.get_weights()[1] if layer.use_bias else 0.0
-    shaped = scale.reshape(kernel.shape[2:]) if isinstance(layer, layers.DepthwiseConv2D) else scale
-    return [(kernel * shaped).astype("float32"), ((bias - mean) * scale + offset).astype("float32")]
-
-
 def _fuse_relu(model: Any) -> Any:
     """Move a plain ReLU (without a maximum) into the linear layer before it."""
+    outputs = output_names(model)
     dropped: set[str] = set()
     replaced: dict[str, Any] = {}
     for layer in model.layers:
@@ -189,7 +165,8 @@ def _fuse_relu(model: Any) -> Any:
         if not plain or is_shared(layer) or len(before) != 1 or type(before[0]) not in FOLDABLE:
             continue
         linear = before[0].activation is keras.activations.linear
-        if linear and not is_shared(before[0]) and len(outbound_layers(before[0])) == 1:
+        alone = len(outbound_layers(before[0])) == 1 and before[0].name not in outputs
+        if linear and alone and not is_shared(before[0]):
             config = {**before[0].get_config(), "activation": "relu"}
             replaced[before[0].name] = before[0].__class__.from_config(config)
             dropped.add(layer.name)

@@ -46,7 +46,10 @@ PLAIN = {
         "cluster": {**EIGHT, "per_channel": True},
     },
 }
-NORMS = {"norms": {"prune": HALF, "quantize": AWARE}}
+NORMS = {
+    "norms": {"prune": HALF, "quantize": AWARE},
+    "norms_clustered": {"cluster": EIGHT},
+}
 _RUNNER = """
 import contextlib, os, runpy, sys
 for folder in sys.argv[1:]:

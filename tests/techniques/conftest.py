@@ -49,7 +49,7 @@ def plain_model(arrays):
 
 @pytest.fixture(scope="session")
 def norm_model(arrays):
-    """What QAT finds hard: BatchNormalization, ReLU6, depthwise, separable, Add."""
+    """What is hard: BatchNormalization on both sides of activations, depthwise, separable, Add."""
     import tf_keras
     from tf_keras import layers
 
@@ -68,6 +68,8 @@ def norm_model(arrays):
     x = layers.SeparableConv2D(16, 3, activation="relu", name="separable")(x)
     x = layers.BatchNormalization(name="norm_after_relu")(x)
     x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.BatchNormalization(name="norm_of_vector")(x)
+    x = layers.Dropout(0.1, name="dropout")(x)
     outputs = layers.Dense(10, activation="softmax", name="dense")(x)
     return _train(tf_keras.Model(inputs, outputs), arrays, 10)
 

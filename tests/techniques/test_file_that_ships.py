@@ -180,6 +180,21 @@ def test_all_three_on_batch_normalization_depthwise_and_separable(norm_files, da
     assert measured_accuracy(converted, data) >= base - 0.15
 
 
+def test_clusters_are_not_lost_where_the_converter_folds_batch_normalization(norm_files, data):
+    clustered = convert(cluster(norm_files, data, number_of_clusters=8, tune=QUICK), data)
+    (dense,) = [kernel for kernel in kernels(clustered) if kernel["name"] == "dense"]
+    assert dense["distinct"] <= 8
+    assert not broken_promises(clustered)
+
+
+def test_depthwise_kernels_are_among_those_that_qat_promises_in_int8(norm_files, data):
+    trained = train_quantized(norm_files, data, tune=QUICK)
+    converted = convert(trained, data, mode="int8", aware=True)
+    depthwise = [k for k in facts(converted)["layers"] if k["type"] == "DEPTHWISE_CONV_2D"]
+    assert {kernel["dtype"] for kernel in depthwise} == {"int8"}
+    assert not broken_promises(converted)
+
+
 def test_the_same_recipe_gives_the_same_bytes(plain_files, data, pcqat, pruned_clustered):
     again = train_quantized(pruned_clustered, data, keep_zeros=True, clusters=8)
     one = convert(pcqat, data, mode="int8", aware=True)["model.tflite"]
