@@ -2,18 +2,19 @@
 
 Each cell is done, or refused beforehand as the Optimize page refuses it, or failed: that is a
 defect of ours. The whole table goes to ``docs/matrix.md``; a part of it, chosen with ``--models``
-and ``--recipes``, is printed.
+and ``--recipes``, is printed. With ``--cells`` a run that was interrupted goes on where it ended.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,12 +57,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="featherweight-matrix-") as folder:
         os.environ["FEATHERWEIGHT_HOME"] = folder
-        brought = files(Path(folder), chosen.models)
+        earlier, minutes = _read(chosen.cells) if chosen.cells else ({}, 0.0)
+        left = [name for name in chosen.models if name not in {model for model, _ in earlier}]
+        cells = dict(earlier)
+        brought = files(Path(folder), left)
         store = Store.open(Path(folder))
         with engine(store):
-            cells = run_matrix(store, brought, chosen.recipes)
+            for name, row in run_matrix(store, brought, chosen.recipes):
+                cells |= {(name, code): cell for code, cell in row.items()}
+                if chosen.cells:
+                    _write(chosen.cells, cells, minutes + _minutes_since(started))
         store.close()
-    minutes = (time.monotonic() - started) / 60
+    minutes += _minutes_since(started)
     text = markdown(cells, f"{minutes:.0f} minutes with {os.cpu_count()} cores ({_machine()})")
     if chosen.out:
         chosen.out.write_text(text)
@@ -70,9 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(any(cell.state == "failed" for cell in cells.values()))
 
 
-def run_matrix(store: Store, brought: dict[str, tuple[File, File]], codes: Sequence[str]) -> Cells:
-    """All cells of some models; one line is printed for each model."""
-    cells: Cells = {}
+def run_matrix(
+    store: Store, brought: dict[str, tuple[File, File]], codes: Sequence[str]
+) -> Iterator[tuple[str, dict[str, Cell]]]:
+    """Each model's name and row; one line is printed for each."""
     for name, (model, data) in brought.items():
         started = time.monotonic()
         row = _row(store, model, data, codes)
@@ -84,8 +92,25 @@ def run_matrix(store: Store, brought: dict[str, tuple[File, File]], codes: Seque
         for code, cell in row.items():
             if cell.state in ("failed", "broken"):
                 print(f"  {code}: {cell.state}: {cell.reason}", flush=True)
-            cells[name, code] = cell
-    return cells
+        yield name, row
+
+
+def _minutes_since(started: float) -> float:
+    return (time.monotonic() - started) / 60
+
+
+def _write(path: Path, cells: Cells, minutes: float) -> None:
+    listed = [[*place, asdict(cell)] for place, cell in cells.items()]
+    path.write_text(json.dumps({"minutes": minutes, "cells": listed}))
+
+
+def _read(path: Path) -> tuple[Cells, float]:
+    """The cells of an interrupted run and the minutes it took; none without one."""
+    if not path.exists():
+        return {}, 0.0
+    content = json.loads(path.read_text())
+    cells = {(model, code): Cell(**cell) for model, code, cell in content["cells"]}
+    return cells, content["minutes"]
 
 
 def _row(store: Store, model: File, data: File, codes: Sequence[str]) -> dict[str, Cell]:
@@ -133,6 +158,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--models", type=_names(SUBJECTS), default=list(SUBJECTS))
     parser.add_argument("--recipes", type=_names(RECIPES), default=list(RECIPES))
     parser.add_argument("--out", type=Path, help="write the table here instead of printing it")
+    parser.add_argument("--cells", type=Path, help="keep finished models here, and skip them")
     chosen = parser.parse_args(arguments)
     whole = (chosen.models, chosen.recipes) == (list(SUBJECTS), list(RECIPES))
     chosen.out = chosen.out or (TABLE if whole else None)
