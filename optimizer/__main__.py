@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any, get_args
 
+_MODEL = "a .keras or .h5 file, a SavedModel as .zip, a .tflite, or a sample's name"
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; the exit code is 0, 1 if a variant failed, or 2 for bad input."""
@@ -53,11 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
 
     inspect = commands.add_parser("inspect", help="show what a model is and what can act on it")
-    inspect.add_argument("model", metavar="MODEL", help="a .keras or .h5 file, or a sample's name")
+    inspect.add_argument("model", metavar="MODEL", help=_MODEL)
     _add_json(inspect)
 
     run = commands.add_parser("run", help="run one recipe and write its files")
-    run.add_argument("model", metavar="MODEL", help="a .keras or .h5 file, or a sample's name")
+    run.add_argument("model", metavar="MODEL", help=_MODEL)
     run.add_argument(
         "--data",
         required=True,

@@ -16,15 +16,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from optimizer.errors import InputError
 from optimizer.recipe_text import describe_error, name_parts
-from optimizer.schedules import (
-    Part,
-    PatternNM,
-    PolynomialSchedule,
-    Schedule,
-    Sparsity,
-    Structure,
-    Unstructured,
-)
+from optimizer.schedules import Part, PolynomialSchedule, Schedule, Sparsity
+from optimizer.structures import PatternNM, Structure, Unstructured
 
 
 class Prune(Part):
