@@ -239,3 +239,36 @@ def test_a_model_without_removable_channels_is_refused(data):
 
     with pytest.raises(InputError, match="No layer of this model has channels"):
         remove({"model.keras": save_flat(tied())}, data)
+
+
+@pytest.fixture(scope="module")
+def sentences():
+    from optimizer.data.arrays import Arrays
+
+    random = np.random.default_rng(0)
+    x, y = random.integers(0, 50, (240, 12)).astype("int32"), random.integers(0, 3, 240)
+    return {"arrays.npz": Arrays.single(x[:200], y[:200], x[200:], y[200:]).save()}
+
+
+@pytest.mark.parametrize(
+    "quantized",
+    [{"mode": "int8", "io": "int8"}, {"mode": "int16x8"}],
+)
+def test_embeddings_of_tokens_lose_dimensions_and_are_quantized(sentences, quantized):
+    from tf_keras import Input, Model, layers
+
+    from optimizer.models.flat import save_flat
+
+    inputs = Input((12,), dtype="int32")
+    x = layers.Embedding(50, 16, name="embedding")(inputs)
+    x = layers.Conv1D(16, 3, activation="relu", name="conv")(x)
+    x = layers.GlobalMaxPooling1D()(x)
+    model = Model(inputs, layers.Dense(3, activation="softmax", name="head")(x))
+    files = {"model.keras": save_flat(model)}
+    narrowed = remove(files, sentences, epochs=1, structure={"kind": "channels", "multiple_of": 1})
+    converted = convert(narrowed, sentences, **quantized)
+    assert any("channels removed in 2 layers" in promise for promise in promises(converted))
+    assert broken_promises(converted) == []
+    shapes = {layer["name"]: layer["shape"] for layer in facts(converted)["layers"]}
+    assert shapes["embedding"][1] < 16
+    assert facts(converted)["input_dtype"] == "int32"
