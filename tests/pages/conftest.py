@@ -1,5 +1,6 @@
 """Pages run by Streamlit's AppTest, on stores of their own and without an engine."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,8 @@ def check(app):
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("FEATHERWEIGHT_HOME", str(tmp_path))
     monkeypatch.setenv("FEATHERWEIGHT_NO_ENGINE", "1")
+    # AppTest puts the app in its place, which later spawned processes would then run.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     st.cache_resource.clear()
     st.cache_data.clear()
     yield tmp_path
