@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-from optimizer.plan import Stage, StudyObjective, StudyPlan, import_model, prepare_data
+from optimizer.keys import Stage
+from optimizer.plan import StudyObjective, StudyPlan, import_model, prepare_data
 from optimizer.recipe import Recipe
 
 

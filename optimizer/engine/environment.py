@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 
 from optimizer import __version__
-from optimizer.plan import library_versions
+from optimizer.keys import library_versions
 
 
 def describe_environment() -> dict[str, Any]:

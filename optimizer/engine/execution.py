@@ -15,7 +15,8 @@ from optimizer.engine.pool import ProgressEvent
 from optimizer.engine.results import variant_results
 from optimizer.engine.runner import StageRunner
 from optimizer.errors import FeatherweightError, StageError
-from optimizer.plan import Stage, StudyObjective, StudyPlan, VariantPlan, import_model, prepare_data
+from optimizer.keys import Stage
+from optimizer.plan import StudyObjective, StudyPlan, VariantPlan, import_model, prepare_data
 from optimizer.recipe import BASELINE
 from optimizer.store import Store
 from optimizer.store.base import utc_now

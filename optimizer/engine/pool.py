@@ -21,7 +21,7 @@ from distributed.security import Security
 from optimizer.engine.process import StageCall
 from optimizer.engine.tasks import TOPIC, Outcome, StagePlugin, run_stage
 from optimizer.errors import InputError, StageError
-from optimizer.plan import Resource
+from optimizer.keys import Resource
 from optimizer.stage import Files
 
 ProgressEvent = dict[str, Any]

@@ -11,7 +11,7 @@ from typing import Any
 
 from optimizer.engine.pool import Pool, ProgressEvent
 from optimizer.engine.process import StageCall
-from optimizer.plan import Source, Stage
+from optimizer.keys import Source, Stage
 from optimizer.stage import Files
 from optimizer.store import Store
 

@@ -9,7 +9,7 @@ from optimizer.engine.pool import Pool
 from optimizer.engine.process import StageCall
 from optimizer.engine.runner import StageRunner
 from optimizer.errors import InputError, StageError
-from optimizer.plan import Source, Stage
+from optimizer.keys import Source, Stage
 from optimizer.store import Store
 
 
