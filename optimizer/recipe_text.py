@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -110,6 +110,7 @@ def describe_error(error: ValidationError) -> str:
             sentences.append(f"{where} needs at least {item['ctx']['min_length']} entry.")
             continue
         text = item["msg"].removeprefix("Value error, ")
-        received = "" if "received" in text else f"; received {item['input']!r}"
+        whole = isinstance(item["input"], Mapping)  # a part: its values are not one's mistake
+        received = "" if whole or "received" in text else f"; received {item['input']!r}"
         sentences.append(f"{where + ': ' if where else ''}{text}{received}.")
     return " ".join(sentences)
