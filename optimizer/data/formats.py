@@ -10,12 +10,11 @@ from typing import Any
 from optimizer.data.images import has_images, inspect_images, read_images
 from optimizer.data.npz import inspect_npz, read_npz
 from optimizer.data.options import DataOptions
-from optimizer.data.raw import Raw, UploadSummary
+from optimizer.data.raw import PARQUET_MAGIC, Raw, UploadSummary
 from optimizer.data.zips import open_zip
 from optimizer.errors import InputError
 
 MAX_UPLOAD_BYTES = 2 * 2**30
-PARQUET_MAGIC = b"PAR1"
 _PEEK_SECONDS = 60
 _ZIP_MAGIC = b"PK"
 _OTHERS = (

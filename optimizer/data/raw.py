@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+PARQUET_MAGIC = b"PAR1"
+"""The first bytes of every Parquet file."""
+
 
 @dataclass(frozen=True, eq=False)
 class Raw:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from optimizer.data.formats import PARQUET_MAGIC
+from optimizer.data.raw import PARQUET_MAGIC
 from optimizer.errors import InputError
 
 MAX_COLUMNS = 10_000
