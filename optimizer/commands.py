@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from optimizer import samples
+from optimizer.console import benchmark_text, facts_text, results_text
 from optimizer.data.options import DataOptions
 from optimizer.errors import InputError
 from optimizer.export import file_stem, results_csv, study_results
-from optimizer.format import format_bytes
 from optimizer.models.inspect import identify
 from optimizer.recipe import Recipe
 from optimizer.session import PROPOSED, Choice, bring, open_study, run_recipes
@@ -33,7 +33,7 @@ def inspect(model: str, *, as_json: bool) -> int:
     found, _ = bring(Store.open(), (name, data), None, _say)
     assert found.facts is not None
     facts = {"file_name": name, "size_bytes": found.size_bytes, **found.facts}
-    print(json.dumps(facts, indent=2) if as_json else _facts_text(facts))
+    print(json.dumps(facts, indent=2) if as_json else facts_text(facts))
     return 0
 
 
@@ -73,7 +73,7 @@ def run(
         study = open_study(store, found, dataset, _say, choice=choice)
         variants = run_recipes(store, study, [wanted], _say)
         results = write_results(store, store.get_study(study.id), variants, out)
-    print(json.dumps(results, indent=2) if as_json else _results_text(results))
+    print(json.dumps(results, indent=2) if as_json else results_text(results))
     return 0 if all(variant.state == "done" for variant in variants) else 1
 
 
@@ -82,7 +82,7 @@ def benchmark(files: list[Path], *, as_json: bool) -> int:
     from optimizer.measure.latency import benchmark_files
 
     results = benchmark_files(files)
-    print(json.dumps(results, indent=2) if as_json else _benchmark_text(results))
+    print(json.dumps(results, indent=2) if as_json else benchmark_text(results))
     return 0
 
 
@@ -172,75 +172,3 @@ def _output_folder(out: Path) -> Path:
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-
-def _facts_text(facts: dict[str, Any]) -> str:
-    verified = facts.get("verification")
-    lines = [
-        f"{facts['file_name']}: {facts['source_format']}, {format_bytes(facts['size_bytes'])}",
-        f"{facts['parameters']:,} parameters ({format_bytes(facts['parameter_bytes'])} as float32)",
-        *(f"input {item['name']}: {item['shape']} {item['dtype']}" for item in facts["inputs"]),
-        *(f"output {item['name']}: {item['shape']} {item['dtype']}" for item in facts["outputs"]),
-        *(
-            [
-                "outputs after conversion equal the upload's within "
-                f"{verified['max_abs_difference']:.1e} ({verified['samples']} random inputs)"
-            ]
-            if verified
-            else []
-        ),
-        *facts["notes"],
-        "",
-        f"{'layer':24} {'type':24} {'parameters':>10}  prune cluster QAT",
-    ]
-    for layer in facts["layers"]:
-        can = [
-            "yes" if layer["techniques"][name] is None else "no"
-            for name in ("prune", "cluster", "quantize_aware")
-        ]
-        lines.append(
-            f"{layer['name'][:24]:24} {layer['type'][:24]:24} {layer['parameters']:>10,}  "
-            f"{can[0]:5} {can[1]:7} {can[2]}"
-        )
-    return "\n".join(lines)
-
-
-def _results_text(results: dict[str, Any]) -> str:
-    lines = [
-        f"{'variant':40} {'size':>10} {'gzip':>10} {'metric':>16} {'p50':>10} {'ratio':>7}",
-    ]
-    for record in [results["baseline"], *results["variants"]]:
-        if record["file"] is None:
-            lines.append(f"{record['name'][:40]:40} {record['state']}: {record['error']}")
-            continue
-        metric, value = next(iter(record["metrics"].items()))
-        ratio = record["latency_ms"]["ratio"]
-        lines.append(
-            f"{record['name'][:40]:40} {format_bytes(record['size_bytes']):>10} "
-            f"{format_bytes(record['gzip_bytes']):>10} {f'{metric} {value:.4f}':>16} "
-            f"{record['latency_ms']['p50']:>7.3f} ms {'' if ratio is None else f'{ratio:.2f}':>7}"
-        )
-        lines += [
-            f"  promise not kept: {item['promise']}; found: {item['found']}"
-            for item in record["promises"]
-            if not item["kept"]
-        ]
-    return "\n".join(lines)
-
-
-def _benchmark_text(results: list[dict[str, Any]]) -> str:
-    lines = [f"{'file':40} {'p50':>11} {'p90':>11} {'p99':>11}  ratio to the first"]
-    for item in results:
-        if item["ratio"] is None:
-            against = "-"
-        elif item["significant"]:
-            low, high = item["ratio_ci"]
-            against = f"{item['ratio']:.2f} (95 % interval {low:.2f} to {high:.2f})"
-        else:
-            against = "no significant difference"
-        lines.append(
-            f"{Path(item['file']).name[:40]:40} {item['p50_ms']:>8.3f} ms "
-            f"{item['p90_ms']:>8.3f} ms {item['p99_ms']:>8.3f} ms  {against}"
-        )
-    lines.append(f"{results[0]['device']}, {results[0]['threads']} thread, XNNPACK")
-    return "\n".join(lines)

@@ -22,8 +22,9 @@ from tests.engine.conftest import start_engine
 ROOT = Path(__file__).parents[1]
 VARIANT_KEYS = {
     "name", "recipe", "file", "state", "error", "size_bytes", "gzip_bytes", "parameter_bytes",
-    "accuracy", "metrics", "agreement", "accuracy_n", "latency_ms", "peak_memory_bytes",
-    "sparsity", "max_distinct_weights", "macs", "promises", "layers", "seconds", "cached",
+    "accuracy", "metrics", "agreement", "mean_abs_difference", "accuracy_n", "latency_ms",
+    "peak_memory_bytes", "sparsity", "max_distinct_weights", "macs", "promises", "layers",
+    "seconds", "cached",
 }  # fmt: skip
 
 
@@ -142,6 +143,20 @@ def test_tables_and_image_folders_are_measured_like_arrays(
         with zipfile.ZipFile(next((tmp_path / "out").glob("int8*.zip"))) as archive:
             scaling = json.loads(archive.read("scaling.json"))
         assert scaling["inputs"]["x"] == {"offset": 0.0, "divisor": 255.0}
+
+
+def test_without_labels_agreement_is_measured(home, tmp_path):
+    with np.load(samples.DATASETS["cancer"].path) as arrays:
+        np.savez(tmp_path / "inputs.npz", x_train=arrays["x_train"], x_test=arrays["x_test"])
+    path = recipe(tmp_path, {"quantize": {"mode": "int8"}})
+    arguments = ("--data", tmp_path / "inputs.npz", "--recipe", path, "--out", tmp_path / "out")
+    done = command(home, "run", "cancer_mlp", *arguments)
+    assert done.returncode == 0, done.stderr
+    (variant,) = json.loads((tmp_path / "out" / "results.json").read_text())["variants"]
+    assert variant["accuracy"] is None
+    assert variant["agreement"] > 0.95
+    assert f"agreement {variant['agreement']:.4g}" in done.stdout
+    assert "not measured" in done.stdout
 
 
 def test_benchmark_compares_with_the_first_file(home, tmp_path):

@@ -24,8 +24,17 @@ from tests.store.building import DATA_FACTS, LAYERS, MODEL_FACTS, RESULTS
 
 KEYS = [
     *("name", "recipe", "file", "state", "error", "size_bytes", "gzip_bytes", "parameter_bytes"),
-    *("accuracy", "metrics", "agreement", "accuracy_n", "latency_ms", "peak_memory_bytes"),
-    *("sparsity", "max_distinct_weights", "macs", "promises", "layers", "seconds", "cached"),
+    *("accuracy", "metrics", "agreement", "mean_abs_difference", "accuracy_n", "latency_ms"),
+    *(
+        "peak_memory_bytes",
+        "sparsity",
+        "max_distinct_weights",
+        "macs",
+        "promises",
+        "layers",
+        "seconds",
+        "cached",
+    ),
 ]
 RECIPE = Recipe(prune=Prune(), cluster=Cluster(), quantize=Quantize(mode="int8", aware=True))
 

@@ -61,7 +61,7 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     baseline = inputs.get("baseline")
     if baseline is not None:
         reference = _read_predictions(baseline["predictions.npz"])
-        metrics |= _comparison(tasks, outputs, reference, names, thresholds)
+        metrics |= compare_all(tasks, outputs, reference, names, thresholds)
     return {
         "metrics.json": json.dumps(metrics).encode(),
         "predictions.npz": _write_predictions(outputs),
@@ -179,7 +179,7 @@ def compare(
     }
 
 
-def _comparison(
+def compare_all(
     tasks: Sequence[str],
     outputs: Sequence[np.ndarray],
     baseline: Sequence[np.ndarray],
@@ -189,7 +189,9 @@ def _comparison(
     """:func:`compare` of every output: the first one's fields, the others' under their names."""
     each = list(tasks) if len(tasks) == len(outputs) else ["unlabelled"] * len(outputs)
     found = [
-        compare(task, output, reference, _at(thresholds, i))
+        compare(
+            _compared_as(task, reference, thresholds[i:]), output, reference, _at(thresholds, i)
+        )
         for i, (task, output, reference) in enumerate(zip(each, outputs, baseline, strict=True))
     ]
     others = {
@@ -199,6 +201,14 @@ def _comparison(
         if key in fields
     }
     return found[0] | ({"agreement_by_output": others} if others else {})
+
+
+def _compared_as(task: str, outputs: np.ndarray, thresholds: Sequence[float]) -> str:
+    """Without labels, what a sigmoid's outputs are: they have a threshold other than that of 0."""
+    probabilities = task == "unlabelled" and list(thresholds[:1]) == [0.5]
+    if not probabilities or outputs.ndim > 2 or are_class_scores(outputs):
+        return task
+    return "binary" if outputs.size == len(outputs) else "multilabel"
 
 
 def _at(thresholds: Sequence[float], index: int) -> float:

@@ -11,7 +11,7 @@ import pytest
 from optimizer.data.arrays import Arrays
 from optimizer.data.objective import split_task
 from optimizer.errors import InputError
-from optimizer.measure.accuracy import compare, measure, stage
+from optimizer.measure.accuracy import compare, compare_all, measure, stage
 from optimizer.measure.metrics import auc, predicted_classes
 from optimizer.measure.statistics import wilson_interval
 from optimizer.stage import ignore_progress
@@ -126,6 +126,23 @@ def test_without_labels_only_agreement_is_measured():
 
     assert (result["value"], result["interval"]) == (None, None)
     assert compare("unlabelled", outputs, outputs)["agreement"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("outputs", "logits", "found"),
+    [
+        ([[0.9], [0.4], [0.6]], False, {"agreement": 2 / 3}),
+        ([[0.9, 0.2], [0.4, 0.9], [0.6, 0.1]], False, {"agreement": 1 / 3}),
+        ([[0.9], [0.4], [0.6]], True, {"mean_abs_difference": 0.3}),
+    ],
+)
+def test_without_labels_sigmoids_agree_on_classes_and_real_outputs_on_values(
+    outputs, logits, found
+):
+    outputs = np.array(outputs, np.float32)
+    baseline = np.array([[0.6, 0.1], [0.7, 0.6], [0.9, 0.9]], np.float32)[:, : outputs.shape[1]]
+    result = compare_all(["unlabelled"], [outputs], [baseline], ["y"], [0.0 if logits else 0.5])
+    assert {name: result[name] for name in found} == pytest.approx(found)
 
 
 def test_agreement_counts_equal_predictions_not_equal_outputs():
