@@ -75,11 +75,17 @@ def attention(k):
     inputs = k.Input(SERIES, name="x")
     x = n.Dense(8)(inputs)
     x = n.LayerNormalization()(n.Add()([x, n.MultiHeadAttention(2, 4)(x, x)]))
-    x = n.MultiHeadAttention(2, 3, value_dim=5)(x, n.Conv1D(6, 3)(x))
-    x = n.MultiHeadAttention(1, 4)(x, x, use_causal_mask=True)
     x = n.Attention()([x, x])
     x = n.AdditiveAttention()([x, x])
     return k.Model(inputs, n.Dense(2)(n.GlobalAveragePooling1D()(x)))
+
+
+def cross_attention(k):
+    n = k.layers
+    inputs = k.Input(SERIES, name="x")
+    x = n.MultiHeadAttention(2, 3, value_dim=5)(inputs, n.Conv1D(6, 3)(inputs))
+    x = n.MultiHeadAttention(1, 4)(x, x, use_causal_mask=True)
+    return k.Model(inputs, n.Dense(2)(n.Flatten()(x)))
 
 
 def time_distributed(k):
