@@ -231,12 +231,6 @@ def _spectral_normalization(source: Any, name: str) -> Conversion:
     return convert_layer(source.layer, name)  # its stored kernel is the normalized one
 
 
-@converts("RandomCrop")
-def _random_crop(source: Any, name: str) -> Conversion:
-    layer = tf_keras.layers.CenterCrop(source.height, source.width, name=name)
-    return Conversion((layer,))  # at random in training only
-
-
 @converts(*(f"Adaptive{kind}Pooling{rank}D" for kind in ("Average", "Max") for rank in (1, 2, 3)))
 def _adaptive_pooling(source: Any, name: str) -> Conversion:
     """A plain pooling where the sizes divide; else the operation itself."""

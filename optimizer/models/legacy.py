@@ -38,6 +38,10 @@ def convert_layer(source: Layer, name: str) -> Conversion:
         return Conversion(())
     if kind == "SpectralNormalization":
         return convert_layer(source.layer, name)
+    if kind == "RandomCrop":  # what it does when the model is used
+        size = (source.height, source.width)
+        layer = tf_keras.layers.Resizing(*size, crop_to_aspect_ratio=True, name=name)
+        return Conversion((layer,))
     if kind == "Normalization":
         return Conversion((normalization(source, name),))
     target = getattr(tf_keras.layers, kind.removesuffix("V1"), type(source))

@@ -122,3 +122,24 @@ AUGMENTATION = frozenset(
 @converts(*AUGMENTATION)
 def _augmentation(source: Any, name: str) -> Conversion:
     return Conversion(())
+
+
+@converts("RandomCrop")
+def _random_crop(source: Any, name: str) -> Conversion:
+    """Nothing, where nothing is left to crop; else what it gives depends on the Keras that runs it.
+
+    Early Keras 3 resizes images when the model is used. Later ones, 3.15 among them, hand them on
+    uncropped: https://github.com/keras-team/keras/issues/21868.
+    """
+    given, wanted = tuple(source.input.shape)[-3:-1], (source.height, source.width)
+    if given != wanted:
+        raise InputError(
+            f"The layer {source.name} (RandomCrop) crops images of {_size(given)} to "
+            f"{_size(wanted)}, and versions of Keras 3 differ in what it does when the model is "
+            "used. Replace it by CenterCrop or Resizing and save the model again."
+        )
+    return Conversion(())
+
+
+def _size(size: tuple[int | None, ...]) -> str:
+    return "×".join(str(n or "any") for n in size)

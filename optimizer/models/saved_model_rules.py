@@ -26,11 +26,11 @@ _GENERIC = "_generic_user_object"
 OPERATIONS = frozenset(
     """
     Abs Acos Acosh Add AddN AddV2 All Any ArgMax ArgMin Asin Asinh Assert Atan Atan2 Atanh
-    AvgPool AvgPool3D BatchMatMul BatchMatMulV2 BatchMatMulV3 BatchToSpace BatchToSpaceND BiasAdd
-    BiasAddV1 BroadcastArgs BroadcastTo Bucketize Cast Ceil CheckNumerics ClipByValue
-    CombinedNonMaxSuppression Complex ComplexAbs Concat ConcatV2 Conj Const Conv2D
+    AvgPool AvgPool3D BatchMatMul BatchMatMulV2 BatchMatMulV3 BatchToSpace BatchToSpaceND
+    BiasAdd BiasAddV1 Bitcast BroadcastArgs BroadcastTo Bucketize Cast Ceil CheckNumerics
+    ClipByValue CombinedNonMaxSuppression Complex ComplexAbs Concat ConcatV2 Conj Const Conv2D
     Conv2DBackpropInput Conv3D Conv3DBackpropInputV2 Cos Cosh CropAndResize Cumprod Cumsum
-    DepthToSpace DepthwiseConv2dNative DisableCopyOnRead Diag DiagPart Div DivNoNan
+    DepthToSpace DepthwiseConv2dNative Diag DiagPart DisableCopyOnRead Div DivNoNan
     DynamicPartition DynamicStitch Einsum Elu EmptyTensorList EnsureShape Equal Erf Erfc Exp
     ExpandDims Expm1 FFT FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars
     FakeQuantWithMinMaxVarsPerChannel Fill Floor FloorDiv FloorMod FusedBatchNorm
@@ -42,19 +42,24 @@ OPERATIONS = frozenset(
     Maximum Mean Min Minimum MirrorPad Mod Mul MulNoNan Neg NextAfter NoOp NonMaxSuppressionV4
     NonMaxSuppressionV5 NotEqual OneHot OnesLike Pack Pad PadV2 PartitionedCall Polygamma Pow
     PreventGradient Prod RFFT Range Rank ReadVariableOp Real RealDiv Reciprocal Relu Relu6
-    Reshape ResizeBilinear ResizeNearestNeighbor ResourceGather Reverse ReverseSequence ReverseV2
-    RightShift Rint Roll Round Rsqrt ScatterNd SegmentSum Select SelectV2 Selu Shape ShapeN
-    Sigmoid Sign Sin Sinh Size Slice Softmax Softplus Softsign SpaceToBatch SpaceToBatchND
-    SpaceToDepth Split SplitV Sqrt Square SquaredDifference Squeeze StatefulPartitionedCall
-    StatelessIf StatelessWhile StopGradient StridedSlice Sub Sum Tan Tanh TensorListConcatV2
+    Reshape ResizeBilinear ResizeNearestNeighbor ResourceGather Reverse ReverseSequence
+    ReverseV2 RightShift Rint RngReadAndSkip Roll Round Rsqrt ScatterNd SegmentSum Select
+    SelectV2 Selu Shape ShapeN Sigmoid Sign Sin Sinh Size Slice Softmax Softplus Softsign
+    SpaceToBatch SpaceToBatchND SpaceToDepth Split SplitV Sqrt Square SquaredDifference Squeeze
+    StatefulPartitionedCall StatelessIf StatelessRandomGetKeyCounter StatelessRandomNormalV2
+    StatelessRandomUniformFullIntV2 StatelessRandomUniformIntV2 StatelessRandomUniformV2
+    StatelessWhile StopGradient StridedSlice Sub Sum Tan Tanh TensorListConcatV2
     TensorListElementShape TensorListFromTensor TensorListGather TensorListGetItem
-    TensorListLength TensorListPushBack TensorListPopBack TensorListReserve TensorListResize
-    TensorListSetItem TensorListStack TensorScatterUpdate Tile TopK TopKV2 Transpose
-    TruncateDiv TruncateMod Unique Unpack UnsortedSegmentSum VariableShape Where While Xdivy
-    Xlogy ZerosLike
+    TensorListLength TensorListPopBack TensorListPushBack TensorListReserve TensorListResize
+    TensorListSetItem TensorListStack TensorScatterUpdate Tile TopK TopKV2 Transpose TruncateDiv
+    TruncateMod Unique Unpack UnsortedSegmentSum VariableShape Where While Xdivy Xlogy ZerosLike
     """.split()
 )
-"""Operations without effects: they compute tensors from tensors, and read the own variables."""
+"""Operations that compute tensors from tensors, and read the own variables.
+
+Random ones too, which augmentation leaves in branches for training; they count up a variable of
+their own.
+"""
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,8 @@ def _is_loop(layer: Any) -> bool:
     """Whether TFLite runs the layer as a loop, and not as its own LSTM operator."""
     if not isinstance(layer, _LOOPS):
         return False
+    if isinstance(layer.get_input_shape_at(0), list):  # begins with states that are given to it
+        return True
     inner = [layer]
     if isinstance(layer, keras.layers.Bidirectional):
         inner = [layer.forward_layer, layer.backward_layer]

@@ -34,8 +34,10 @@ def test_samples_import_faithfully(name):
 def test_facts_say_what_can_act_on_each_layer():
     facts, _ = import_model(samples.load_sample_model("digits_mobilenet"))
     kinds = {layer["type"]: layer["techniques"] for layer in facts["layers"]}
-    assert kinds["Conv2D"] == {"prune": None, "cluster": None, "quantize_aware": None}
-    assert "depthwise" in kinds["DepthwiseConv2D"]["prune"]
+    assert kinds["Conv2D"] == dict.fromkeys(("prune", "cluster", "quantize_aware", "channels"))
+    assert "Depthwise" in kinds["DepthwiseConv2D"]["prune"]
+    assert "follow the channels" in kinds["DepthwiseConv2D"]["channels"]
+    assert "softmax" in kinds["Dense"]["channels"]
     assert kinds["DepthwiseConv2D"]["quantize_aware"] is None
     assert facts["outputs"][0]["activation"] == "softmax"
     assert any("Nested models were flattened" in note for note in facts["notes"])

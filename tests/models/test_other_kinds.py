@@ -153,7 +153,7 @@ def test_an_exported_saved_model_is_converted_and_quantized(cnn, exported, image
     for mode, bound in bounds.items():
         samples = images if mode.startswith("int") else None
         tflite = converted(files, samples, mode=mode)["model.tflite"]
-        assert np.abs(predict(tflite, images) - expected).max() < bound, mode
+        assert np.abs(predict(tflite, [images])[0] - expected).max() < bound, mode
         assert objections(Recipe.parse({"quantize": {"mode": mode}}), facts, "multiclass") == []
     for recipe in ({"prune": {}}, {"cluster": {}}, {"quantize": {"aware": True}}):
         assert (
@@ -200,7 +200,7 @@ def test_keras_layers_that_cannot_be_rebuilt_leave_what_can_be_converted(keras_2
     facts, files = stage_of(buffer.getvalue())
     assert facts["kind"] == "saved_model"
     assert any("'Normalizatiom'" in note for note in facts["notes"])
-    assert predict(converted(files)["model.tflite"], images).shape == (40, 3)
+    assert predict(converted(files)["model.tflite"], [images])[0].shape == (40, 3)
 
 
 def test_a_loop_is_converted_for_one_sample_at_a_time(tmp_path):
@@ -216,7 +216,7 @@ def test_a_loop_is_converted_for_one_sample_at_a_time(tmp_path):
     expected = model.predict(words, verbose=0)
     for mode, bound in {"none": 1e-5, "dynamic": 0.05}.items():
         tflite = converted(files, mode=mode)["model.tflite"]
-        assert np.abs(predict(tflite, words) - expected).max() < bound
+        assert np.abs(predict(tflite, [words])[0] - expected).max() < bound
     assert (
         "loop" in objections(Recipe.parse({"quantize": {"mode": "int8"}}), facts, "multiclass")[0]
     )

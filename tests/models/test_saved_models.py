@@ -30,7 +30,7 @@ def saved(build, folder):
     return model
 
 
-@pytest.mark.parametrize("build", models(zoo.BOTH, QUICK))
+@pytest.mark.parametrize("build", models((*zoo.BOTH, *zoo.KERAS_2), QUICK))
 def test_a_keras_saved_model_is_rebuilt(build, tmp_path):
     model = saved(build, tmp_path)
     facts, files = stage_of(zipped(tmp_path))
