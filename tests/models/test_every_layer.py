@@ -29,6 +29,7 @@ RECURRENT = (
 ONLY_FLOAT = (zoo.conv_lstm, zoo.conv_lstm_1d, zoo.conv_lstm_3d)
 """Loops that full-integer quantization does not cover."""
 
+
 def models(builders, quick=None):
     """Builders as parameters; those that take long, or are not among ``quick``, run when asked."""
     return [
