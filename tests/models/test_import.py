@@ -93,21 +93,6 @@ def test_keras_2_files_keep_keras_2_meaning(tmp_path, name):
     same_outputs(model, flat, randoms(5, 4) * 4)
 
 
-def test_sequences(tmp_path):
-    import keras
-
-    model = keras.Sequential(
-        [
-            keras.Input((6,), dtype="int32"),
-            keras.layers.Embedding(20, 8, name="words"),
-            keras.layers.Bidirectional(keras.layers.LSTM(5), name="both"),
-            keras.layers.Dense(1, activation="sigmoid"),
-        ]
-    )
-    _, flat = import_model(saved(model, tmp_path))
-    same_outputs(model, flat, np.random.default_rng(0).integers(0, 20, (4, 6)))
-
-
 @pytest.mark.parametrize("name", ["hard_sigmoid", "hard_silu", "relu6", "leaky_relu", "celu"])
 def test_activations_that_keras_2_lacks(tmp_path, name):
     import keras
@@ -118,20 +103,6 @@ def test_activations_that_keras_2_lacks(tmp_path, name):
     facts, flat = import_model(saved(model, tmp_path))
     assert any("lacks" in note for note in facts["notes"])
     same_outputs(model, flat, randoms(5, 4) * 8 - 4)
-
-
-def test_stacked_recurrent_layers_keep_masks_and_keras_3_activations(tmp_path):
-    import keras
-
-    words = keras.Input((8,), dtype="int32")
-    x = keras.layers.Embedding(20, 6, mask_zero=True)(words)
-    x = keras.layers.Bidirectional(keras.layers.LSTM(4, return_sequences=True))(x)
-    x = keras.layers.GRU(3, recurrent_activation="hard_sigmoid")(x)
-    model = keras.Model(words, x)
-    padded = np.random.default_rng(0).integers(1, 20, (4, 8))
-    padded[:, 5:] = 0
-    _, flat = import_model(saved(model, tmp_path))
-    same_outputs(model, flat, padded)
 
 
 @pytest.mark.parametrize("name", ["keras", "tf_keras"])
