@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tf_keras
 
-from optimizer.errors import InputError
+from optimizer.errors import InputError, reason_of
 from optimizer.models.bridge import FlatModel
 from optimizer.models.walk import (
     Call,
@@ -64,10 +64,18 @@ def verify(source: Any, flat: FlatModel, saved: tf_keras.Model, seed: int = 0) -
         saved: the flat model, written and read back: the one that is going to be used.
 
     Raises:
-        InputError: the difference is above :data:`TOLERANCE`, or the source gives NaN.
+        InputError: the difference is above :data:`TOLERANCE`, or the source does not run or
+            gives NaN.
     """
     inputs = random_inputs(flat.model, source, seed)
-    expected = _outputs(source, inputs)
+    try:
+        expected = _outputs(source, inputs)
+    except Exception as error:
+        shapes = ", ".join(str(x.shape) for x in inputs)
+        raise InputError(
+            f"The model cannot be run on random input of shape {shapes}: {reason_of(error)}. Give "
+            "its inputs the size that it needs and save it again."
+        ) from error
     actual = _outputs(saved, inputs)
     for values in expected:
         if not np.isfinite(values).all():
