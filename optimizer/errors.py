@@ -47,8 +47,9 @@ def reason_of(error: Exception) -> str:
     lines = [line for line in lines if line] or [type(error).__name__]
     reason = lines[0]
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
-        if line.startswith(_BEFORE):
-            reason = line.removeprefix(_BEFORE)
-        elif line.startswith(_ABOVE) and following:
+        text = line.removeprefix(_BEFORE)
+        if text.startswith(_ABOVE) and following:
             reason = following
+        elif text != line:
+            reason = text
     return reason[:200].rstrip(".")

@@ -22,6 +22,11 @@ from optimizer.errors import reason_of
             "Exception encountered: The units are 0.",
             "The units are 0",
         ),
+        (
+            "No model.\n\nException encountered: Exception encountered when calling Add.call().\n\n"
+            "Shapes differ.\n\nArguments received by Add.call()",
+            "Shapes differ",
+        ),
     ],
 )
 def test_the_line_that_says_what_is_wrong(text, reason):

@@ -64,8 +64,8 @@ def verify(source: Any, flat: FlatModel, saved: tf_keras.Model, seed: int = 0) -
         saved: the flat model, written and read back: the one that is going to be used.
 
     Raises:
-        InputError: the difference is above :data:`TOLERANCE`, or the source does not run or
-            gives NaN.
+        InputError: the difference is above :data:`TOLERANCE`, or the source does not run,
+            gives NaN or not one output per sample.
     """
     inputs = random_inputs(flat.model, source, seed)
     try:
@@ -78,6 +78,11 @@ def verify(source: Any, flat: FlatModel, saved: tf_keras.Model, seed: int = 0) -
         ) from error
     actual = _outputs(saved, inputs)
     for values in expected:
+        if values.shape[:1] != inputs[0].shape[:1]:
+            raise InputError(
+                f"The model answers {len(inputs[0])} samples with an output of shape "
+                f"{values.shape}, which is not one for each. Save the part of it that does."
+            )
         if not np.isfinite(values).all():
             raise InputError(
                 "The model answers random input with NaN or infinite values, so nothing can be "
