@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_BEFORE, _ABOVE = "Exception encountered: ", "Exception encountered when calling"
+"""What Keras writes in front of the reason, and on the line above it."""
+
 
 class FeatherweightError(Exception):
     """Base of every error whose text may be shown to a person as it is."""
@@ -30,3 +36,20 @@ class StageError(FeatherweightError, RuntimeError):
 
 class CancelledError(FeatherweightError):
     """The person cancelled what was running."""
+
+
+def reason_of(error: Exception) -> str:
+    """The line of a library's message that says what is wrong, without a full stop.
+
+    That is the first line; where Keras wrapped it in messages of its own, the innermost one.
+    """
+    lines = [line.strip() for line in _COLOURS.sub("", str(error)).splitlines()]
+    lines = [line for line in lines if line] or [type(error).__name__]
+    reason = lines[0]
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        text = line.removeprefix(_BEFORE)
+        if text.startswith(_ABOVE) and following:
+            reason = following
+        elif text != line:
+            reason = text
+    return reason[:200].rstrip(".")

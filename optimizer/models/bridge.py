@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import tf_keras
 
-from optimizer.errors import InputError
+from optimizer.errors import InputError, reason_of
 from optimizer.models import legacy, recurrent  # noqa: F401 - recurrent registers its layers
 from optimizer.models.layers import Conversion, convert_layer, copy_weights
 from optimizer.models.native import apply_operation
@@ -121,18 +121,37 @@ class _Rebuilder:
         training = self._training(operation, keywords.pop("training", None), training)
         if is_model(operation):
             return self._nested(operation, arguments, keywords, path, prefix, training)
-        if isinstance(operation, keras.Operation) and not isinstance(operation, keras.Layer):
-            outputs = self._operation(operation, arguments, keywords, prefix)
-        elif type(operation).__name__ in legacy.OPERATION_LAYERS:
-            outputs = self._tensorflow_function(operation, arguments, keywords, prefix)
-        else:
-            outputs = self._layer(operation, arguments, keywords, prefix, training)
-            outputs = [
-                self._as_float(tensor, reference)
-                for tensor, reference in zip(outputs, call.outputs, strict=True)
-            ]
+        try:
+            outputs = self._again(call, arguments, keywords, prefix, training)
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(
+                f"The layer {operation.name} ({type(operation).__name__}) cannot be made in "
+                f"Keras 2: {reason_of(error)}. Replace it and save the model again."
+            ) from error
         self.tensors[path] = outputs
         return outputs
+
+    def _again(
+        self,
+        call: Call,
+        arguments: tuple[Any, ...],
+        keywords: dict[str, Any],
+        prefix: str,
+        training: bool | None,
+    ) -> list[Any]:
+        """The outputs of a call, made by something equivalent."""
+        operation = call.operation
+        if isinstance(operation, keras.Operation) and not isinstance(operation, keras.Layer):
+            return self._operation(operation, arguments, keywords, prefix)
+        if type(operation).__name__ in legacy.OPERATION_LAYERS:
+            return self._tensorflow_function(operation, arguments, keywords, prefix)
+        outputs = self._layer(operation, arguments, keywords, prefix, training)
+        return [
+            self._as_float(tensor, reference)
+            for tensor, reference in zip(outputs, call.outputs, strict=True)
+        ]
 
     def _training(self, operation: Any, given: Any, around: bool | None) -> bool | None:
         """False inside what is called with ``training=False``, otherwise None."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from optimizer.errors import InputError
+from optimizer.errors import InputError, reason_of
 from optimizer.measure.flatbuffer import Graph, parse
 from optimizer.measure.interpreter import dequantize, quantize
 from optimizer.measure.tflite_file import TfliteFile
@@ -74,11 +74,9 @@ def open_interpreter(tflite: bytes) -> Interpreter:
     try:
         return Interpreter(model_content=tflite)
     except (ValueError, RuntimeError) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise InputError(
-            "The TFLite runtime cannot load this file: "
-            f"{(lines[0] if lines else 'no reason given')[:200].rstrip('.')}. Export it again, "
-            "with TFLite's own operators only."
+            f"The TFLite runtime cannot load this file: {reason_of(error)}. Export it again, with "
+            "TFLite's own operators only."
         ) from None
 
 
@@ -117,10 +115,9 @@ def run_file(tflite: bytes, arrays: list[np.ndarray]) -> list[np.ndarray]:
             tensors = [interpreter.get_tensor(detail["index"]) for detail in gives]
             rows.append([dequantize(x, detail) for x, detail in zip(tensors, gives, strict=True)])
     except (ValueError, RuntimeError) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise InputError(
-            "The TFLite runtime cannot run this file on random input: "
-            f"{(lines[0] if lines else 'no reason given')[:200].rstrip('.')}. Export it again."
+            f"The TFLite runtime cannot run this file on random input: {reason_of(error)}. Export "
+            "it again."
         ) from None
     return [np.concatenate(column) for column in zip(*rows, strict=True)]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import h5py
 
-from optimizer.errors import InputError
+from optimizer.errors import InputError, reason_of
 from optimizer.models.containers import CONFIG, METADATA, WEIGHTS, read_keras_archive
 from optimizer.models.inspect import HDF5_MAGIC, Inspected
 
@@ -36,11 +36,9 @@ def load(data: bytes, inspected: Inspected) -> Any:
         except InputError:
             raise
         except Exception as error:
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            reason = (lines[0] if lines else type(error).__name__)[:200].rstrip(".")
             raise InputError(
-                f"Keras {inspected.file.keras} cannot read this file: {reason}. Load it where it "
-                "was made and save it again with model.save('model.keras')."
+                f"Keras {inspected.file.keras} cannot read this file: {reason_of(error)}. "
+                "Load it where it was made and save it again with model.save('model.keras')."
             ) from error
 
 

@@ -189,11 +189,23 @@ def _shape(
             target = list(known[1:])
             target.insert(axis % (len(known) + 1) - 1, 1)
             return layers.Reshape(target, name=name)
+    if operation == "Squeeze" and None not in known[1:]:
+        kept = _after_squeeze(known, options.get("axis"))
+        return None if kept is None else layers.Reshape(kept, name=name)
     if operation == "Transpose" and options.get("axes") is not None:
         axes = [axis % len(known) for axis in options["axes"]]
         if axes[0] == 0:
             return layers.Permute(axes[1:], name=name)
     return None
+
+
+def _after_squeeze(known: list[Any], axis: Any) -> list[int] | None:
+    """The sizes that are left, when the batch axis stays; squeezed without an axis, it does."""
+    rank = len(known)
+    axes = {a for a in range(1, rank) if known[a] == 1}
+    if axis is not None:
+        axes = {a % rank for a in ([axis] if isinstance(axis, int) else axis)}
+    return None if 0 in axes else [known[a] for a in range(1, rank) if a not in axes]
 
 
 def _reshape(known: list[int | None], target: Any, name: str) -> Layer | None:

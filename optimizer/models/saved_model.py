@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from optimizer.errors import InputError
+from optimizer.errors import InputError, reason_of
 from optimizer.models.saved_model_archive import GRAPH, pack_saved_model, read_saved_model
 from optimizer.models.saved_model_rules import sanitized
 
@@ -82,11 +82,9 @@ def open_saved_model(data: bytes) -> SavedModel:
             owner = tf.saved_model.load(folder)
             signature = next(iter(owner.signatures.values()))
         except Exception as error:
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            reason = (lines[0] if lines else type(error).__name__)[:200].rstrip(".")
             raise InputError(
-                f"TensorFlow cannot read this SavedModel: {reason}. Save it again and zip its "
-                "whole folder, variables included."
+                f"TensorFlow cannot read this SavedModel: {reason_of(error)}. Save it again and "
+                "zip its whole folder, variables included."
             ) from error
     return SavedModel(signature, owner, pack_saved_model(kept), rules.has_loops)
 

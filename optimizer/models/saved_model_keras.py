@@ -19,7 +19,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 from tf_keras.protobuf import saved_metadata_pb2
 
-from optimizer.errors import InputError
+from optimizer.errors import InputError, reason_of
 from optimizer.models.config_graph import (
     has_input_shape,
     refuse_broken_graphs,
@@ -66,8 +66,7 @@ def rebuild(data: bytes) -> tuple[tf_keras.Model, tuple[str, ...]]:
         except InputError:
             raise
         except Exception as error:
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            raise InputError((lines[0] if lines else type(error).__name__)[:200]) from error
+            raise InputError(reason_of(error)) from error
     for layer in model._flatten_layers():
         if isinstance(layer, tf_keras.layers.Normalization):
             layer.finalize_state()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from optimizer.errors import InputError
+from optimizer.errors import InputError, reason_of
 from optimizer.models.bridge import to_flat
 from optimizer.models.facts import model_facts
 from optimizer.models.file_facts import file_facts, random_input, run_file
@@ -102,11 +102,9 @@ def _signature_only(
     try:
         tflite = saved.converter().convert()
     except Exception as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise InputError(
-            "TensorFlow cannot convert this SavedModel to TFLite: "
-            f"{(lines[0] if lines else type(error).__name__)[:200].rstrip('.')}. Upload the Keras "
-            "model it came from."
+            f"TensorFlow cannot convert this SavedModel to TFLite: {reason_of(error)}. Upload the "
+            "Keras model it came from."
         ) from error
     facts = file_facts(file, tflite, _NO_LAYERS)
     progress(0.8, "comparing outputs on random input")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tf_keras
 
-from optimizer.errors import InputError
+from optimizer.errors import InputError, reason_of
 from optimizer.models.bridge import FlatModel
 from optimizer.models.walk import (
     Call,
@@ -64,12 +64,25 @@ def verify(source: Any, flat: FlatModel, saved: tf_keras.Model, seed: int = 0) -
         saved: the flat model, written and read back: the one that is going to be used.
 
     Raises:
-        InputError: the difference is above :data:`TOLERANCE`, or the source gives NaN.
+        InputError: the difference is above :data:`TOLERANCE`, or the source does not run,
+            gives NaN or not one output per sample.
     """
     inputs = random_inputs(flat.model, source, seed)
-    expected = _outputs(source, inputs)
+    try:
+        expected = _outputs(source, inputs)
+    except Exception as error:
+        shapes = ", ".join(str(x.shape) for x in inputs)
+        raise InputError(
+            f"The model cannot be run on random input of shape {shapes}: {reason_of(error)}. Give "
+            "its inputs the size that it needs and save it again."
+        ) from error
     actual = _outputs(saved, inputs)
     for values in expected:
+        if values.shape[:1] != inputs[0].shape[:1]:
+            raise InputError(
+                f"The model answers {len(inputs[0])} samples with an output of shape "
+                f"{values.shape}, which is not one for each. Save the part of it that does."
+            )
         if not np.isfinite(values).all():
             raise InputError(
                 "The model answers random input with NaN or infinite values, so nothing can be "

@@ -12,13 +12,20 @@ from optimizer import samples
 from optimizer.stage import ignore_progress
 
 
-def import_model(data, name="model.keras"):
-    """Facts and flat model of an upload, as the stage gives them."""
-    from optimizer.models.flat import load_flat
+def import_files(data, name="model.keras"):
+    """Facts and files of an upload, as the stage gives them."""
     from optimizer.models.stage import import_model as stage
 
     files = stage({"file_name": name}, {"file": {"data": data}}, ignore_progress)
-    return json.loads(files["facts.json"]), load_flat(files["model.keras"])
+    return json.loads(files["facts.json"]), files
+
+
+def import_model(data, name="model.keras"):
+    """Facts and flat model of an upload."""
+    from optimizer.models.flat import load_flat
+
+    facts, files = import_files(data, name)
+    return facts, load_flat(files["model.keras"])
 
 
 def saved(model, tmp_path, name="model.keras"):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from optimizer import samples
+from optimizer.errors import InputError
 from tests.models.conftest import import_model, saved
 
 
@@ -93,21 +94,6 @@ def test_keras_2_files_keep_keras_2_meaning(tmp_path, name):
     same_outputs(model, flat, randoms(5, 4) * 4)
 
 
-def test_sequences(tmp_path):
-    import keras
-
-    model = keras.Sequential(
-        [
-            keras.Input((6,), dtype="int32"),
-            keras.layers.Embedding(20, 8, name="words"),
-            keras.layers.Bidirectional(keras.layers.LSTM(5), name="both"),
-            keras.layers.Dense(1, activation="sigmoid"),
-        ]
-    )
-    _, flat = import_model(saved(model, tmp_path))
-    same_outputs(model, flat, np.random.default_rng(0).integers(0, 20, (4, 6)))
-
-
 @pytest.mark.parametrize("name", ["hard_sigmoid", "hard_silu", "relu6", "leaky_relu", "celu"])
 def test_activations_that_keras_2_lacks(tmp_path, name):
     import keras
@@ -118,20 +104,6 @@ def test_activations_that_keras_2_lacks(tmp_path, name):
     facts, flat = import_model(saved(model, tmp_path))
     assert any("lacks" in note for note in facts["notes"])
     same_outputs(model, flat, randoms(5, 4) * 8 - 4)
-
-
-def test_stacked_recurrent_layers_keep_masks_and_keras_3_activations(tmp_path):
-    import keras
-
-    words = keras.Input((8,), dtype="int32")
-    x = keras.layers.Embedding(20, 6, mask_zero=True)(words)
-    x = keras.layers.Bidirectional(keras.layers.LSTM(4, return_sequences=True))(x)
-    x = keras.layers.GRU(3, recurrent_activation="hard_sigmoid")(x)
-    model = keras.Model(words, x)
-    padded = np.random.default_rng(0).integers(1, 20, (4, 8))
-    padded[:, 5:] = 0
-    _, flat = import_model(saved(model, tmp_path))
-    same_outputs(model, flat, padded)
 
 
 @pytest.mark.parametrize("name", ["keras", "tf_keras"])
@@ -161,3 +133,34 @@ def test_slices_constants_and_integer_images(tmp_path):
     facts, flat = import_model(saved(model, tmp_path))
     assert any("removed" in note for note in facts["notes"])
     same_outputs(model, flat, np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), "uint8"))
+
+
+def test_a_random_crop_of_keras_3_that_crops_is_refused_with_a_way_out(tmp_path):
+    """Versions of Keras 3 crop, resize or do nothing when the model is used."""
+    import keras
+
+    layers = keras.layers
+    cropping = [layers.RandomCrop(6, 5, name="crop"), layers.Flatten(), layers.Dense(2)]
+    model = keras.Sequential([keras.Input((8, 8, 3)), *cropping])
+    with pytest.raises(
+        InputError, match=r"crop \(RandomCrop\).* 8×8 to 6×5.*CenterCrop or Resizing"
+    ):
+        import_model(saved(model, tmp_path))
+
+
+def test_a_layer_that_cannot_be_made_again_is_named(tmp_path):
+    import keras
+
+    inner = keras.layers.AdaptiveAveragePooling2D(3)
+    inputs = keras.Input((2, 8, 8, 3))
+    model = keras.Model(inputs, keras.layers.TimeDistributed(inner, name="each")(inputs))
+    with pytest.raises(InputError, match=r"The layer each \(TimeDistributed\) cannot be made"):
+        import_model(saved(model, tmp_path))
+
+
+def test_a_model_that_does_not_run_on_any_size_says_so(tmp_path):
+    import keras
+
+    model = keras.Sequential([keras.Input((None,)), keras.layers.Reshape((28, 28, 1))])
+    with pytest.raises(InputError, match=r"cannot be run on random input of shape \(8, 12\)"):
+        import_model(saved(model, tmp_path))

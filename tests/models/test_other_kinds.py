@@ -1,7 +1,6 @@
 """TFLite files and zipped SavedModels: recognized, described, converted as far as possible."""
 
 import io
-import json
 import zipfile
 from pathlib import Path
 
@@ -14,13 +13,7 @@ from optimizer.measure.interpreter import predict
 from optimizer.models.inspect import identify
 from optimizer.recipe import Recipe
 from optimizer.stage import ignore_progress
-
-
-def stage_of(data, name="model"):
-    from optimizer.models.stage import import_model
-
-    files = import_model({"file_name": name}, {"file": {"data": data}}, ignore_progress)
-    return json.loads(files["facts.json"]), files
+from tests.models.conftest import import_files
 
 
 def converted(files, samples=None, **options):
@@ -107,7 +100,7 @@ def test_a_tflite_file_is_its_own_baseline(cnn, images):
 
     data = tf.lite.TFLiteConverter.from_keras_model(cnn).convert()
     assert identify(data, "x").kind == "tflite"
-    facts, files = stage_of(data, "model.tflite")
+    facts, files = import_files(data, "model.tflite")
     assert facts["kind"] == "tflite"
     assert facts["inputs"] == [{"name": "image", "shape": [None, 8, 8, 3], "dtype": "float32"}]
     assert facts["outputs"][0]["shape"] == [None, 3]
@@ -122,9 +115,9 @@ def test_a_tflite_file_is_its_own_baseline(cnn, images):
 
 
 def test_a_quantized_tflite_file_takes_real_numbers(exported, images):
-    _, files = stage_of(zipped(exported))
+    _, files = import_files(zipped(exported))
     made = converted(files, images, mode="int8", io="int8")["model.tflite"]
-    facts, _ = stage_of(made)
+    facts, _ = import_files(made)
     assert facts["inputs"][0]["dtype"] == facts["outputs"][0]["dtype"] == "float32"
     assert {layer["weights"][0]["name"] for layer in facts["layers"]} == {"int8"}
 
@@ -135,14 +128,14 @@ def test_a_damaged_tflite_file_is_refused(cnn, cut):
 
     data = tf.lite.TFLiteConverter.from_keras_model(cnn).convert()
     with pytest.raises(InputError):
-        stage_of(data[:cut])
+        import_files(data[:cut])
 
 
 @pytest.mark.parametrize("prefix", ["", "my model/"])
 def test_an_exported_saved_model_is_converted_and_quantized(cnn, exported, images, prefix):
     data = zipped(exported, prefix, [("__MACOSX/._saved_model.pb", b"x")])
     assert identify(data, "x").kind == "saved_model"
-    facts, files = stage_of(data, "model.zip")
+    facts, files = import_files(data, "model.zip")
     assert facts["kind"] == "saved_model"
     assert facts["inputs"][0]["shape"] == [None, 8, 8, 3]
     assert facts["outputs"][0]["activation"] == "softmax"
@@ -164,7 +157,7 @@ def test_an_exported_saved_model_is_converted_and_quantized(cnn, exported, image
 def test_the_kept_saved_model_has_nothing_but_the_signature(exported):
     from tensorflow.core.protobuf import saved_model_pb2
 
-    _, files = stage_of(zipped(exported))
+    _, files = import_files(zipped(exported))
     with zipfile.ZipFile(io.BytesIO(files["saved_model.zip"])) as archive:
         kept = saved_model_pb2.SavedModel.FromString(archive.read("saved_model.pb")).meta_graphs[0]
     functions = kept.graph_def.library.function
@@ -178,7 +171,7 @@ def test_a_keras_saved_model_is_rebuilt_from_its_layers(keras_2, images):
     from optimizer.models.flat import load_flat
 
     model, folder = keras_2
-    facts, files = stage_of(zipped(folder))
+    facts, files = import_files(zipped(folder))
     assert facts["kind"] == "keras"
     assert facts["source_format"] == "Keras 2 SavedModel (.zip)"
     assert {"conv", "dense"} <= {layer["name"] for layer in facts["layers"]}
@@ -197,7 +190,7 @@ def test_keras_layers_that_cannot_be_rebuilt_leave_what_can_be_converted(keras_2
     with zipfile.ZipFile(io.BytesIO(zipped(folder))) as old, zipfile.ZipFile(buffer, "w") as new:
         for name in old.namelist():
             new.writestr(name, metadata if name == "keras_metadata.pb" else old.read(name))
-    facts, files = stage_of(buffer.getvalue())
+    facts, files = import_files(buffer.getvalue())
     assert facts["kind"] == "saved_model"
     assert any("'Normalizatiom'" in note for note in facts["notes"])
     assert predict(converted(files)["model.tflite"], [images])[0].shape == (40, 3)
@@ -210,7 +203,7 @@ def test_a_loop_is_converted_for_one_sample_at_a_time(tmp_path):
     x = keras.layers.Embedding(20, 8)(inputs)
     model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.LSTM(5)(x)))
     model.export(tmp_path, verbose=False)
-    facts, files = stage_of(zipped(tmp_path))
+    facts, files = import_files(zipped(tmp_path))
     assert facts["has_loops"]
     words = np.random.default_rng(0).integers(0, 20, (7, 6), "int32")
     expected = model.predict(words, verbose=0)
@@ -229,7 +222,7 @@ def test_several_inputs_and_outputs_of_a_saved_model(tmp_path):
     joined = keras.layers.Concatenate()([a, b])
     model = keras.Model([a, b], [keras.layers.Dense(2)(joined), keras.layers.Dense(5)(b)])
     model.export(tmp_path, verbose=False)
-    facts, _ = stage_of(zipped(tmp_path))
+    facts, _ = import_files(zipped(tmp_path))
     assert {end["name"]: end["shape"] for end in facts["inputs"]} == {
         "zeta": [None, 4],
         "alpha": [None, 3],
@@ -239,7 +232,7 @@ def test_several_inputs_and_outputs_of_a_saved_model(tmp_path):
 
 def refused(data):
     with pytest.raises(InputError) as caught:
-        stage_of(data)
+        import_files(data)
     assert len(str(caught.value)) < 500
     return str(caught.value)
 

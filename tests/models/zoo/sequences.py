@@ -54,20 +54,20 @@ def encoder_decoder(k):
 
 def masked_words(k):
     n = k.layers
-    return chain(
-        k,
-        WORDS,
-        n.Embedding(VOCABULARY, 6, mask_zero=True),
-        n.GRU(3, return_sequences=True),
-        n.Bidirectional(n.LSTM(3)),
-        n.Dense(2),
-        dtype="int32",
-    )
+    words = n.Embedding(VOCABULARY, 6, mask_zero=True)
+    return chain(k, WORDS, words, n.Bidirectional(n.LSTM(3)), n.Dense(2), dtype="int32")
 
 
 def masked_series(k):
     n = k.layers
-    return chain(k, SERIES, n.Masking(0.0), n.LSTM(4), n.Dense(2))
+    return chain(
+        k,
+        SERIES,
+        n.Masking(0.0),
+        n.LSTM(4, return_sequences=True),
+        n.GRU(3, recurrent_activation="hard_sigmoid"),
+        n.Dense(2),
+    )
 
 
 def attention(k):
