@@ -180,3 +180,9 @@ def test_multiply_accumulates_have_an_axis_where_they_were_counted():
     assert info.not_measured == ("old",)
     assert set(tradeoff_figure(info).layout.xaxis.ticktext) >= {"100 k", "200 k", "500 k"}
     assert "macs" in measures(study, "accuracy")
+
+
+def test_bars_stand_apart_when_ids_look_like_numbers():
+    """Plotly makes an axis linear where a trace's categories could be numbers."""
+    figure = bars_figure(bars_info([baseline()], measures([baseline()], "accuracy")["size"]))
+    assert figure.layout.yaxis.type == "category"

@@ -162,6 +162,7 @@ def bars_figure(info: BarsInfo) -> go.Figure:
     )
     figure.update_xaxes(rangemode="tozero")
     return figure.update_yaxes(
+        type="category",  # else ids that look like numbers make the axis linear
         categoryorder="array",
         categoryarray=list(info.variant_ids),
         autorange="reversed",
