@@ -27,6 +27,7 @@ from optimizer.store.archive import export_study  # noqa: E402
 NAME = "Handwritten digits (sample)"
 QAT = {"mode": "int8", "aware": True}
 PRUNE_50 = {"schedule": {"kind": "polynomial", "final_sparsity": 0.5}}
+NARROW = {**PRUNE_50, "structure": {"kind": "channels"}}
 RECIPES = [
     {"quantize": {"mode": "float16"}},
     {"quantize": {"mode": "dynamic"}},
@@ -41,6 +42,8 @@ RECIPES = [
     {"prune": PRUNE_50, "cluster": {}, "quantize": QAT},
     {"prune": {}, "cluster": {}, "quantize": QAT},
     {"prune": {}, "cluster": {"number_of_clusters": 8}, "quantize": QAT},
+    {"prune": NARROW},
+    {"prune": NARROW, "quantize": {"mode": "int8"}},
 ]
 
 
