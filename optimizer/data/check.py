@@ -25,6 +25,7 @@ from optimizer.data.task import (
 from optimizer.errors import InputError
 
 FEW_TEST_SAMPLES = 100
+_TABLES = ("csv", "parquet")
 __all__ = ["Finding", "check_data", "outputs_are_logits", "propose_task"]
 
 _SCALING_LAYERS = ("Rescaling", "Normalization", "BatchNormalization")
@@ -107,6 +108,11 @@ def _shape(model_facts: Facts, data_facts: Facts) -> str | None:
     if _fits(given, wanted):
         return None
     advice = _reshape_advice(given, wanted)
+    if data_facts.get("format") in _TABLES and len(given) == len(wanted) == 1:
+        advice = (
+            "Each column of the table that is no label and not left out is one value of a sample, "
+            "and each text of a category too. Choose other columns."
+        )
     return (
         f"The model takes samples of shape {shape_text(wanted)}; the dataset has "
         f"{shape_text(given)}. {advice}"

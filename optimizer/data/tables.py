@@ -83,12 +83,18 @@ def describe_columns(frame: pd.DataFrame) -> list[Column]:
 
 
 def propose_labels(columns: Sequence[Column]) -> list[str]:
-    """The column that is most likely the label: by its name, else the last of several."""
+    """The column that is most likely the label: by its name, else the only one with classes.
+
+    Else the last of several.
+    """
     for name in _LABEL_NAMES:
         for column in columns:
             if column.name.strip().lower() == name:
                 return [column.name]
     usable = [column for column in columns if column.kind not in ("other", "sequence", "text")]
+    classes = [column for column in usable if column.kind in ("category", "truth")]
+    if len(classes) == 1:
+        return [classes[0].name]
     return [usable[-1].name] if len(columns) > 1 and usable else []
 
 

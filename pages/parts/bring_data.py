@@ -100,7 +100,7 @@ def _what_is_there(summary: UploadSummary) -> str:
         count = sum(array.shape[0] for array in summary.arrays)
         if not summary.classes:
             return f"{count:,} images without class folders: no labels"
-        first = ", ".join(f"{name} {n:,}" for name, n in list(summary.classes.items())[:6])
+        first = ", ".join(f"{name} ({n:,})" for name, n in list(summary.classes.items())[:6])
         more = " …" if len(summary.classes) > 6 else ""
         return f"{count:,} images in {len(summary.classes)} classes: {first}{more}"
     return f"A table of {summary.rows:,} rows and {len(summary.columns)} columns"
@@ -148,14 +148,13 @@ def _columns(summary: UploadSummary) -> Mapping[str, Any]:
 
 
 def _image_size() -> Mapping[str, Any]:
-    height, width = st.columns(2)
-    text = "pixels, used only if the model takes images of any size. Otherwise its own size is."
-    return {
-        "image_size": (
-            int(height.number_input("Height (pixels)", 1, 2048, 224, help=f"Height in {text}")),
-            int(width.number_input("Width (pixels)", 1, 2048, 224, help=f"Width in {text}")),
-        )
-    }
+    columns = st.columns(2)
+    text = "pixels, for models that take images of any size. Others get the size they take."
+    height, width = (
+        column.number_input(f"{side} if not fixed (pixels)", 1, 2048, 224, help=f"{side} in {text}")
+        for side, column in zip(("Height", "Width"), columns, strict=True)
+    )
+    return {"image_size": (int(height), int(width))}
 
 
 def _split() -> tuple[float, int]:

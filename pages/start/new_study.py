@@ -184,7 +184,7 @@ def _summary(facts: dict[str, Any], data: dict[str, Any]) -> None:
     verified = facts.get("verification")
     columns[1].metric(
         "Largest output difference",
-        f"{verified['max_abs_difference']:.1e}" if verified else "–",
+        _difference(verified["max_abs_difference"]) if verified else "–",
         border=True,
         help=f"Between the uploaded model and what was made of it, over {verified['samples']} "
         "random inputs."
@@ -193,6 +193,10 @@ def _summary(facts: dict[str, Any], data: dict[str, Any]) -> None:
     )
     columns[2].metric("Training samples", f"{data['train']:,}", border=True)
     columns[3].metric("Test samples", f"{data['test']:,}", border=True)
+
+
+def _difference(largest: float) -> str:
+    return f"{largest:.1e}" if largest else "none"
 
 
 def _create(name: str, model: Model, dataset: Dataset, choice: Choice) -> None:

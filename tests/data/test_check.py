@@ -282,3 +282,9 @@ def test_no_task_fits(model_facts, data_facts, message):
 def test_a_binary_model_without_sigmoid_gives_logits():
     assert outputs_are_logits(model(outputs=(1,), activation=None)) == [True]
     assert outputs_are_logits(model(outputs=(1,), activation="sigmoid")) == [False]
+
+
+def test_a_table_with_other_columns_than_the_model_takes_is_advised_about_columns():
+    (finding,) = check_data(model((30,)), data(x_shape=[31], format="csv"))
+    assert "(30,)" in finding.message
+    assert "Choose other columns" in finding.message

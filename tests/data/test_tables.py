@@ -89,6 +89,20 @@ def test_several_label_columns_are_several_labels_or_several_targets():
     assert (targets["y_kind"], targets["y_shape"], targets["x_shape"]) == ("real", [2], [3])
 
 
+@pytest.mark.parametrize(
+    ("columns", "label"),
+    [
+        (["age", "height", "label", "city"], "label"),
+        (["age", "city", "height"], "city"),
+        (["age", "city", "member", "height"], "height"),
+        (["age", "height"], "height"),
+    ],
+)
+def test_the_label_is_proposed_by_its_name_or_its_kind(columns, label):
+    table = people()[columns].to_csv(index=False).encode()
+    assert inspect_upload(table, "people.csv").proposed_labels == (label,)
+
+
 def test_without_label_columns_there_are_no_labels():
     facts = facts_of(prepare(b"a,b\n1,2\n3,4\n5,6\n7,8\n", "d.csv", labels=[]))
 

@@ -93,7 +93,7 @@ def test_images_say_their_classes_and_take_the_models_size(empty):
     store = empty.store
     images = {f"{name}/{i}.png": image(40 * i) for name in ("cat", "dog") for i in range(5)}
     app = upload_data(empty.open("start/new_study"), "pets.zip", zipped(images))
-    assert r"10 images in 2 classes\: cat 5, dog 5" in texts(app)
+    assert r"10 images in 2 classes\: cat \(5\), dog \(5\)" in texts(app)
     check(button(app, "Read and check").click().run())
     finish_model(store)
     check(app.run())
