@@ -72,7 +72,7 @@ def _upload() -> DataFile | None:
         key="data_upload",
         help="An .npz with x_train, y_train, x_test, y_test, or x and y; a table as .csv or "
         ".parquet; a .zip with one folder of images per class. Labels are optional. At most "
-        "200 MB.",
+        "600 MB.",
     )
     if upload is None:
         st.caption(

@@ -45,7 +45,7 @@ def _upload() -> tuple[str, bytes] | None:
         key="model_upload",
         help="Best is a whole Keras model, saved as .keras (Keras 2 or 3), .h5 or a zipped "
         "SavedModel folder: Sequential or functional, with built-in layers; every technique can "
-        "act on it. At most 200 MB. Code in a file is never run.",
+        "act on it. At most 600 MB. Code in a file is never run.",
     )
     if upload is None:
         st.caption(
