@@ -50,7 +50,7 @@ def setting_rows(
     ]
 
 
-def settings_of(rows: Iterable[Mapping[str, Any]], fields: Sequence[Field]) -> Settings:
+def settings_of(rows: Iterable[Mapping[Any, Any]], fields: Sequence[Field]) -> Settings:
     """What the rows of an edited table set; the reverse of :func:`setting_rows`."""
     settings: Settings = {}
     for row in rows:
