@@ -60,10 +60,11 @@ def audit(
     Returns:
         One dict per promise: ``promise``, ``kept``, ``found``.
     """
-    layers = {name: promise for name, promise in promises.items() if name}
+    layers: Mapping[str, Mapping[str, Any]] = {n: each for n, each in promises.items() if n}
     known, promised = frozenset(known_layers), set(layers)
     every = _by_layer(file.weights, promised, known)
     weights = _by_layer((w for w in file.weights if w.prunable), promised, known)
+    layers = _of_all(layers, weights)
     whole = promises.get("", {})
     findings = [
         *_sparsity(layers, whole, weights),
@@ -93,6 +94,23 @@ def _by_layer(
     if nameless:
         layers |= {name: nameless for name in promised if name not in layers}
     return layers
+
+
+def _of_all(
+    layers: Mapping[str, Mapping[str, Any]], weights: Mapping[str, list[Weight]]
+) -> dict[str, dict[str, Any]]:
+    """The promises, and for layers whose weights cannot be told apart what all of them keep."""
+    eased = {name: dict(promise) for name, promise in layers.items()}
+    for kind, weakest in (("sparsity", min), ("distinct", max), ("channels", max)):
+        groups: dict[int, list[str]] = {}
+        for name, promise in layers.items():
+            if kind in promise and name in weights:
+                groups.setdefault(id(weights[name]), []).append(name)
+        for names in groups.values():
+            value = weakest(layers[name][kind] for name in names)
+            for name in names:
+                eased[name][kind] = value
+    return eased
 
 
 def layer_of(weight: Weight) -> str:
