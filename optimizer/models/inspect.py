@@ -117,7 +117,7 @@ def _inspect_archive(data: bytes) -> Inspected:
     version = metadata.get("keras_version") if isinstance(metadata, dict) else None
     raw = parse_json(members[CONFIG], CONFIG)
     keras = _major(version)
-    config, notes = cleaned(raw)
+    config, notes = cleaned(up_to_date(raw) if keras == 2 else raw)
     _check_style(config, keras, version)
     _check_graph(config)
     file = ModelFile(f"Keras {keras} (.keras)", keras, str(version), len(data))

@@ -55,10 +55,24 @@ def _keras(major: int | None) -> Any:
 def _clean(data: bytes, inspected: Inspected) -> bytes:
     members = read_keras_archive(data)
     members[CONFIG] = json.dumps(inspected.config).encode()
+    if inspected.file.keras == 2:
+        members[WEIGHTS] = _with_later_names(members[WEIGHTS], inspected.config)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in (METADATA, CONFIG, WEIGHTS):
             archive.writestr(name, members.get(name, b"{}"))
+    return buffer.getvalue()
+
+
+def _with_later_names(weights: bytes, config: dict[str, Any]) -> bytes:
+    """The weights as they are, or those of TensorFlow 2.12 and 2.13 under later names."""
+    from optimizer.models import old_weights
+
+    buffer = io.BytesIO(weights)
+    with h5py.File(buffer, "r+") as file:
+        if old_weights.has_old_names(file):
+            model = _keras(2).saving.deserialize_keras_object(config, safe_mode=True)
+            old_weights.rename(file, model)
     return buffer.getvalue()
 
 

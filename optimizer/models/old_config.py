@@ -19,6 +19,10 @@ _RENAMED = {
 """Layers for one processor only, and the same for all; tf_keras converts the weights."""
 
 
+_MODULE_2_12, _MODULE_2_13 = "keras.engine.", "keras.src.engine."
+"""Where models live; the first .keras files, of TensorFlow 2.12, name the old place."""
+
+
 def up_to_date(config: Any, depth: int = 0) -> Any:
     """A copy of a Keras 2 configuration, or a part of it, as Keras 2.15 would write it."""
     if depth > limits.CONFIG_DEPTH:  # refused by the check that follows
@@ -27,13 +31,29 @@ def up_to_date(config: Any, depth: int = 0) -> Any:
         return [up_to_date(item, depth + 1) for item in config]
     if not isinstance(config, dict):
         return config
-    if config.get("type") == "ndarray" and "value" in config:  # Keras 2.0's way of writing 0.3
-        return config["value"]
-    copy = {key: up_to_date(value, depth + 1) for key, value in config.items()}
-    name, options = copy.get("class_name"), copy.get("config")
-    if not isinstance(name, str) or not isinstance(options, dict):
-        return copy
-    if name == "GRU":
-        options.setdefault("reset_after", False)  # before 2.1.3 there was nothing else
-    copy["class_name"] = _RENAMED.get(name, name)
-    return copy
+    number = _number(config)
+    if number is not None:
+        return number
+    return _renamed({key: up_to_date(value, depth + 1) for key, value in config.items()})
+
+
+def _number(node: dict[str, Any]) -> Any:
+    """The number in an object that stands for one, as files of Keras 2.0 and 2.12 write it."""
+    if node.get("type") == "ndarray":
+        return node.get("value")
+    options = node.get("config")
+    if node.get("class_name") == "__numpy__" and isinstance(options, dict):
+        value = options.get("value")
+        return value if isinstance(value, int | float) else None
+    return None
+
+
+def _renamed(node: dict[str, Any]) -> dict[str, Any]:
+    module, name, options = node.get("module"), node.get("class_name"), node.get("config")
+    if isinstance(module, str) and module.startswith(_MODULE_2_12):
+        node["module"] = module.replace(_MODULE_2_12, _MODULE_2_13, 1)
+    if isinstance(name, str) and isinstance(options, dict):
+        if name == "GRU":
+            options.setdefault("reset_after", False)  # before 2.1.3 there was nothing else
+        node["class_name"] = _RENAMED.get(name, name)
+    return node
