@@ -141,9 +141,9 @@ def _check_class(node: Mapping[str, Any]) -> None:
         )
     if name == "TensorFlowOpLayer":
         raise InputError(
-            "The model calls TensorFlow functions, in a form that only TensorFlow 2.0 to 2.3 wrote. "
-            "Replace them by layers (a product by Rescaling, a sum by Add) and save the model "
-            "again."
+            "The model calls TensorFlow functions in the form of TensorFlow 2.0 to 2.3, which is "
+            "not supported. Replace them by layers (a product by Rescaling, a sum by Add) and "
+            "save the model again."
         )
     if "Quantized" in str(name):
         raise InputError(
