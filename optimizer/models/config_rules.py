@@ -139,6 +139,12 @@ def _check_class(node: Mapping[str, Any]) -> None:
             f"The model contains {name}, which turns text or keys into numbers and has no TFLite "
             "form here. Do that before the model, and save it without the layer."
         )
+    if name == "TensorFlowOpLayer":
+        raise InputError(
+            "The model calls TensorFlow functions in the form of TensorFlow 2.0 to 2.3, which is "
+            "not supported. Replace them by layers (a product by Rescaling, a sum by Add) and "
+            "save the model again."
+        )
     if "Quantized" in str(name):
         raise InputError(
             "The model is quantized in Keras already. Upload the float model: quantization is what "

@@ -55,5 +55,8 @@ def _renamed(node: dict[str, Any]) -> dict[str, Any]:
     if isinstance(name, str) and isinstance(options, dict):
         if name == "GRU":
             options.setdefault("reset_after", False)  # before 2.1.3 there was nothing else
+        if name == "MultiHeadAttention":  # TensorFlow 2.4 found its shapes when it was called
+            for shape in ("query_shape", "key_shape", "value_shape"):
+                options.setdefault(shape, None)
         node["class_name"] = _RENAMED.get(name, name)
     return node
