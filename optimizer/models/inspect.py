@@ -117,7 +117,7 @@ def _inspect_archive(data: bytes) -> Inspected:
     version = metadata.get("keras_version") if isinstance(metadata, dict) else None
     raw = parse_json(members[CONFIG], CONFIG)
     keras = _major(version)
-    config, notes = cleaned(up_to_date(raw) if keras == 2 else raw)
+    config, notes = cleaned(up_to_date(raw, keras))
     _check_style(config, keras, version)
     _check_graph(config)
     file = ModelFile(f"Keras {keras} (.keras)", keras, str(version), len(data))
@@ -136,7 +136,7 @@ def _inspect_hdf5(data: bytes) -> Inspected:
         )
     raw = parse_json(_text(text) or "", "model_config")
     keras: Literal[2, 3] = 3 if (version or "2").startswith("3") else 2
-    config, notes = cleaned(up_to_date(raw) if keras == 2 else raw)
+    config, notes = cleaned(up_to_date(raw, keras))
     _check_style(config, keras, version)
     _check_graph(config)
     refuse_oversized(config, shapes)

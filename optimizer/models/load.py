@@ -12,8 +12,10 @@ from typing import Any
 import h5py
 
 from optimizer.errors import InputError, reason_of
+from optimizer.models.allowed import LAYERS
 from optimizer.models.containers import CONFIG, METADATA, WEIGHTS, read_keras_archive
 from optimizer.models.inspect import HDF5_MAGIC, Inspected
+from optimizer.models.operations import keras_classes
 
 
 def load(data: bytes, inspected: Inspected) -> Any:
@@ -30,9 +32,10 @@ def load(data: bytes, inspected: Inspected) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / ("model.h5" if is_hdf5 else "model.keras")
         path.write_bytes(_clean_hdf5(data, inspected) if is_hdf5 else _clean(data, inspected))
+        operations = _operations() if is_hdf5 and inspected.file.keras == 3 else None
         try:
             models = _keras(inspected.file.keras).models
-            return models.load_model(path, compile=False, safe_mode=True)
+            return models.load_model(path, custom_objects=operations, compile=False, safe_mode=True)
         except InputError:
             raise
         except Exception as error:
@@ -40,6 +43,11 @@ def load(data: bytes, inspected: Inspected) -> Any:
                 f"Keras {inspected.file.keras} cannot read this file: {reason_of(error)}. "
                 "Load it where it was made and save it again with model.save('model.keras')."
             ) from error
+
+
+def _operations() -> dict[str, Any]:
+    """Keras 3's operations, which its HDF5 files call by name only, as they do layers."""
+    return {name: kind for name, kind in keras_classes().items() if name not in LAYERS}
 
 
 def _keras(major: int | None) -> Any:

@@ -1,4 +1,4 @@
-"""Configurations of old Keras 2 files, in the words of the last Keras 2. Pure Python.
+"""Configurations of old files, in the words of the last Keras 2 or 3. Pure Python.
 
 Files from 2017 on are still around. What changed since in the meaning or spelling of a
 configuration is brought up to date here, before anything is checked or deserialized.
@@ -23,18 +23,19 @@ _MODULE_2_12, _MODULE_2_13 = "keras.engine.", "keras.src.engine."
 """Where models live; the first .keras files, of TensorFlow 2.12, name the old place."""
 
 
-def up_to_date(config: Any, depth: int = 0) -> Any:
-    """A copy of a Keras 2 configuration, or a part of it, as Keras 2.15 would write it."""
+def up_to_date(config: Any, keras: int, depth: int = 0) -> Any:
+    """A copy of a configuration, or a part of it, as the last Keras 2 or 3 would write it."""
     if depth > limits.CONFIG_DEPTH:  # refused by the check that follows
         return config
     if isinstance(config, list):
-        return [up_to_date(item, depth + 1) for item in config]
+        return [up_to_date(item, keras, depth + 1) for item in config]
     if not isinstance(config, dict):
         return config
-    number = _number(config)
+    number = _number(config) if keras == 2 else None
     if number is not None:
         return number
-    return _renamed({key: up_to_date(value, depth + 1) for key, value in config.items()})
+    copy = {key: up_to_date(value, keras, depth + 1) for key, value in config.items()}
+    return _as_in_keras_2(copy) if keras == 2 else _as_in_keras_3(copy)
 
 
 def _number(node: dict[str, Any]) -> Any:
@@ -48,7 +49,7 @@ def _number(node: dict[str, Any]) -> Any:
     return None
 
 
-def _renamed(node: dict[str, Any]) -> dict[str, Any]:
+def _as_in_keras_2(node: dict[str, Any]) -> dict[str, Any]:
     module, name, options = node.get("module"), node.get("class_name"), node.get("config")
     if isinstance(module, str) and module.startswith(_MODULE_2_12):
         node["module"] = module.replace(_MODULE_2_12, _MODULE_2_13, 1)
@@ -60,3 +61,19 @@ def _renamed(node: dict[str, Any]) -> dict[str, Any]:
                 options.setdefault(shape, None)
         node["class_name"] = _RENAMED.get(name, name)
     return node
+
+
+def _as_in_keras_3(node: dict[str, Any]) -> dict[str, Any]:
+    options = node.get("config")
+    if isinstance(options, dict):
+        if node.get("class_name") == "RandomRotation":
+            options.pop("value_range", None)  # of early Keras 3, without a meaning
+        if "output_layers" in options:
+            options["output_layers"] = _without_list(options["output_layers"])
+    return node
+
+
+def _without_list(ends: Any) -> Any:
+    """The one output of a model, around which Keras 3.8 and earlier wrote a list for nothing."""
+    is_list_of_one = isinstance(ends, list) and len(ends) == 1 and isinstance(ends[0], list)
+    return ends[0] if is_list_of_one else ends

@@ -58,13 +58,21 @@ def compute(
     Raises:
         InputError: the operation is not in :data:`KERAS_OPERATIONS`.
     """
-    module_name = KERAS_OPERATIONS.get(operation)
-    if module_name is None:
+    if operation not in KERAS_OPERATIONS:
         raise InputError(f"The tensor operation {operation} is not supported.")
-    module = importlib.import_module(f"keras.src.ops.{module_name}")
-    call = getattr(module, operation)(**options).call
+    call = _keras_class(operation)(**options).call
     filled = [decode(argument, tensors) for argument in arguments]
     return call(*filled, **{name: decode(value, tensors) for name, value in keywords.items()})
+
+
+def keras_classes() -> dict[str, Any]:
+    """Keras 3's classes by operation."""
+    return {name: _keras_class(name) for name in KERAS_OPERATIONS}
+
+
+def _keras_class(operation: str) -> Any:
+    module = importlib.import_module(f"keras.src.ops.{KERAS_OPERATIONS[operation]}")
+    return getattr(module, operation)
 
 
 def encode(value: Any, is_tensor: Callable[[Any], bool], tensors: list[Any]) -> Any:

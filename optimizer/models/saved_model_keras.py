@@ -82,7 +82,7 @@ def _configuration(members: dict[str, bytes]) -> dict[str, Any]:
     if not isinstance(root, dict) or not isinstance(root.get("config"), dict):
         raise InputError("it is a subclassed model, without a configuration to rebuild it from")
     config = {"class_name": root.get("class_name"), "config": _plain(root["config"])}
-    return dict(up_to_date(config))
+    return dict(up_to_date(config, keras=2))
 
 
 def _roots(members: dict[str, bytes]) -> list[str]:

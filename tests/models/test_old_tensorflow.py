@@ -26,6 +26,8 @@ FILES = [
 ]
 QUICK = (
     "keras_2.1/ends.h5",
+    "keras_3.0/transfer.keras",
+    "keras_3.8/images.h5",
     "tensorflow_1.14/images.h5",
     "tensorflow_2.0/images.zip",
     "tensorflow_2.4/ends.zip",
@@ -35,7 +37,7 @@ QUICK = (
 
 
 def test_all_ages_are_there():
-    assert len(FILES) == 27
+    assert len(FILES) == 39
     assert {name.split("/")[0] for name in FILES} == {name.split("/")[0] for name in QUICK}
 
 
@@ -45,7 +47,7 @@ def test_all_ages_are_there():
 def test_an_old_file_answers_as_it_did(name):
     facts, files = import_files(ARCHIVE.read(name), name)
     assert facts["kind"] == "keras", facts["notes"]
-    assert facts["source_format"].startswith("Keras 2")
+    assert facts["source_format"].startswith("Keras 3" if "keras_3" in name else "Keras 2")
     arrays = np.load(io.BytesIO(ARCHIVE.read(f"{name.rsplit('.', 1)[0]}.npz")))
     xs, ys = ([arrays[key] for key in sorted(arrays) if key[0] == end] for end in "xy")
     flat = load_flat(files["model.keras"])

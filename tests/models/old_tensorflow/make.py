@@ -1,7 +1,7 @@
 """Writes files.zip's members with the TensorFlow, or the Keras, that it runs under.
 
     python make.py FOLDER          # tf.keras, of TensorFlow 1.14, 2.0, 2.4, 2.12 and 2.13
-    python make.py FOLDER keras    # the package keras, of version 2.1.2 over TensorFlow 1.14
+    python make.py FOLDER keras    # keras 2.1.2 over TensorFlow 1.14, 3.0.5 and 3.8.0 over 2.16
 
 Each model is in every format of its day, beside inputs and what it answered itself. The folders,
 named by version, were zipped as they came out; SavedModels of ``words`` are left out for size.
@@ -18,6 +18,7 @@ import tensorflow as tf
 folder, of_its_own = Path(sys.argv[1]), len(sys.argv) > 2
 keras = importlib.import_module("keras") if of_its_own else tf.keras
 layers = keras.layers
+is_keras_3 = of_its_own and keras.__version__.startswith("3.")
 version = tuple(int(part) for part in tf.__version__.split(".")[:2])
 
 
@@ -25,7 +26,7 @@ def images():
     """A Sequential model inside, called twice; frozen and trainable statistics."""
     inner = keras.models.Sequential(name="inner")
     inner.add(layers.SeparableConv2D(3, 3, padding="same", input_shape=(6, 6, 3)))
-    inner.add(layers.Activation("relu") if of_its_own else layers.ReLU(6.0))
+    inner.add(layers.ReLU(6.0) if hasattr(layers, "ReLU") else layers.Activation("relu"))
     inputs = layers.Input((8, 8, 2), name="image")
     x = layers.Conv2D(3, 3, use_bias=False)(inputs)
     x = layers.LeakyReLU(0.2)(layers.BatchNormalization()(x))
@@ -52,6 +53,15 @@ def ends():
     return keras.models.Model([a, b], outputs)
 
 
+def transfer():
+    """A functional model inside a Sequential one, and augmentation."""
+    base_inputs = layers.Input((8, 8, 2))
+    base = keras.models.Model(base_inputs, layers.Conv2D(3, 3)(base_inputs), name="base")
+    before = [layers.Input((8, 8, 2)), layers.RandomRotation(0.1)]
+    after = [layers.BatchNormalization(), layers.GlobalAveragePooling2D(), layers.Dense(2)]
+    return keras.models.Sequential([*before, base, *after])
+
+
 def answers(model, xs):
     """A list of the model's outputs."""
     ys = model.predict(xs if len(xs) > 1 else xs[0])
@@ -60,6 +70,11 @@ def answers(model, xs):
 
 def save(model, path):
     """Write a model in every format."""
+    if is_keras_3:
+        model.save(f"{path}.keras")
+        if keras.__version__ != "3.0.5":  # which cannot write every model so
+            model.save(f"{path}.h5")
+        return
     model.save(f"{path}.h5")
     if version >= (2, 0):
         model.save(str(path), save_format="tf")
@@ -76,6 +91,8 @@ samples = {
     words: [padded],
     ends: [random.rand(4, 4), random.rand(4, 5, 4)],
 }
+if is_keras_3:
+    samples[transfer] = [random.rand(4, 8, 8, 2)]
 folder.mkdir(exist_ok=True)
 for build, inputs in samples.items():
     model = build()
