@@ -55,6 +55,7 @@ class Stage:
         inputs: input name → the stage or file it comes from.
         resource: what the stage occupies while it runs.
         threads: how many processor threads it may use.
+        memory_bytes: what it is expected to need; no part of the key.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Stage:
     inputs: Mapping[str, Stage | Source] = field(hash=False)
     resource: Resource = "train"
     threads: int = 1
+    memory_bytes: int = 0
 
     @cached_property
     def key(self) -> str:
@@ -75,7 +77,7 @@ class Stage:
             "inputs": {name: source.key for name, source in self.inputs.items()},
             "threads": self.threads,
             "versions": library_versions(),
-            "code": _code_fingerprint(),
+            "code": code_fingerprint(),
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -100,7 +102,7 @@ def library_versions() -> dict[str, str]:
 
 
 @cache
-def _code_fingerprint() -> str:
+def code_fingerprint() -> str:
     """SHA-256 over the source of the rooms that stages run."""
     root = Path(__file__).parent
     digest = hashlib.sha256()

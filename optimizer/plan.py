@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from optimizer.keys import Source, Stage
@@ -24,21 +25,46 @@ STAGE_NAMES = (
 
 @dataclass(frozen=True)
 class VariantPlan:
-    """The stages that end in a variant: its file and its measurements."""
+    """The stages that end in a variant's file and in how well it does.
+
+    Its latency is measured together with other variants': see :func:`latency_window`.
+    """
 
     convert: Stage
     evaluate: Stage
-    benchmark: Stage
 
     @property
-    def ends(self) -> tuple[Stage, Stage, Stage]:
-        """The stages nothing else depends on, and the conversion."""
-        return self.convert, self.evaluate, self.benchmark
+    def ends(self) -> tuple[Stage, Stage]:
+        """The conversion, and the stage nothing else depends on."""
+        return self.convert, self.evaluate
 
     def stages(self) -> list[Stage]:
         """Every stage once, each after those it needs."""
         ordered = {stage.key: stage for end in self.ends for stage in end.upstream()}
         return list(ordered.values())
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """Several variants with the baseline they are compared with; shared stages appear once.
+
+    Attributes:
+        baseline: of the study.
+        variants: in the order of the recipes.
+    """
+
+    baseline: VariantPlan
+    variants: tuple[VariantPlan, ...]
+
+    def window(self) -> Stage:
+        """The stage that measures the latency of all of them together."""
+        return latency_window(self.baseline.convert, [plan.convert for plan in self.variants])
+
+    def stages(self) -> list[Stage]:
+        """Every stage once, each after those it needs; the latency window is the last."""
+        plans = (self.baseline, *self.variants)
+        ordered = {stage.key: stage for plan in plans for stage in plan.stages()}
+        return [*ordered.values(), self.window()]
 
 
 @dataclass(frozen=True)
@@ -80,26 +106,31 @@ class StudyPlan:
         data: the stage that prepares the dataset.
         objective: what is trained for and measured.
         threads: processor threads for each stage.
+        memory_bytes: what a stage is expected to need at most; 0 when that is not known.
     """
 
     model: Stage
     data: Stage
     objective: StudyObjective
     threads: int
+    memory_bytes: int = 0
+
+    @cached_property
+    def baseline(self) -> VariantPlan:
+        """The stages of the float32 baseline."""
+        convert = self._convert(BASELINE)
+        return VariantPlan(convert, self._evaluate(convert, None))
 
     def variant(self, recipe: Recipe) -> VariantPlan:
         """The stages of one recipe."""
-        convert = self._convert(recipe)
         if recipe.is_baseline:
-            return VariantPlan(
-                convert, self._evaluate(convert, None), self._benchmark(convert, None)
-            )
-        base = self.variant(BASELINE)
-        return VariantPlan(
-            convert,
-            self._evaluate(convert, base.evaluate),
-            self._benchmark(convert, base.convert),
-        )
+            return self.baseline
+        convert = self._convert(recipe)
+        return VariantPlan(convert, self._evaluate(convert, self.baseline.evaluate))
+
+    def run(self, recipes: Iterable[Recipe]) -> RunPlan:
+        """The stages of several recipes; what they have in common appears once."""
+        return RunPlan(self.baseline, tuple(self.variant(recipe) for recipe in recipes))
 
     def _convert(self, recipe: Recipe) -> Stage:
         dump = recipe.model_dump(mode="json")
@@ -158,6 +189,7 @@ class StudyPlan:
             },
             {"model": model, **({"data": self.data} if calibrates else {})},
             threads=self.threads,
+            memory_bytes=self.memory_bytes,
         )
 
     def _train(
@@ -165,7 +197,13 @@ class StudyPlan:
     ) -> Stage:
         inputs = {"model": model, "data": self.data}
         return Stage(
-            name, f"optimizer.techniques.{function}", label, params, inputs, threads=self.threads
+            name,
+            f"optimizer.techniques.{function}",
+            label,
+            params,
+            inputs,
+            threads=self.threads,
+            memory_bytes=self.memory_bytes,
         )
 
     def _evaluate(self, convert: Stage, baseline: Stage | None) -> Stage:
@@ -179,16 +217,26 @@ class StudyPlan:
             threads=self.threads,
         )
 
-    def _benchmark(self, convert: Stage, baseline: Stage | None) -> Stage:
-        inputs = {"model": convert}
-        return Stage(
-            "benchmark",
-            "optimizer.measure.latency:stage",
-            "Measure latency",
-            {"threads": 1},
-            {**inputs, "baseline": baseline} if baseline else inputs,
-            resource="quiet",
-        )
+
+def latency_window(baseline: Stage, converts: Iterable[Stage], repeat: int = 0) -> Stage:
+    """The stage that measures the latency of several files in turns, with nothing beside it.
+
+    The same files give the same key, in whatever order they are named.
+
+    Args:
+        baseline: the conversion of the float32 baseline.
+        converts: the conversions to measure; the baseline may be among them.
+        repeat: another number measures anew.
+    """
+    files = {stage.key: stage for stage in converts if stage.key != baseline.key}
+    return Stage(
+        "benchmark",
+        "optimizer.measure.latency:stage",
+        "Measure latency",
+        {"threads": 1, "baseline": baseline.key, **({"repeat": repeat} if repeat else {})},
+        {baseline.key: baseline, **{key: files[key] for key in sorted(files)}},
+        resource="quiet",
+    )
 
 
 def import_model(sha256: str, file_name: str) -> Stage:

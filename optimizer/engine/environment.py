@@ -13,8 +13,12 @@ from optimizer import __version__
 from optimizer.keys import library_versions
 
 
-def describe_environment() -> dict[str, Any]:
-    """Versions and hardware, for a report: nothing that names a person, a host or a path."""
+def describe_environment(threads: int) -> dict[str, Any]:
+    """Versions and hardware, for a report: nothing that names a person, a host or a path.
+
+    Args:
+        threads: processor threads that each stage had.
+    """
     return {
         "featherweight": __version__,
         "python": platform.python_version(),
@@ -22,6 +26,7 @@ def describe_environment() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "processor": processor_name(),
         "cores": psutil.cpu_count(),
+        "threads": threads,
         "memory_bytes": psutil.virtual_memory().total,
         "date": datetime.now(UTC).date().isoformat(),
     }

@@ -1,150 +1,286 @@
-"""The only module that knows Dask from the engine's side: where stages are scheduled.
-
-By default one scheduler and one worker run inside the engine's process and listen on loopback
-only, with mutual TLS under certificates made for this one start.
-"""
+"""Runs stages on a Dask cluster; knows nothing of recipes or the store."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
+import secrets
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import dask
-from distributed import Client, Future, Scheduler, Worker
-from distributed.security import Security
+from distributed import Future
 
-from optimizer.engine.process import StageCall
-from optimizer.engine.tasks import TOPIC, Outcome, StagePlugin, run_stage
+from optimizer.engine.cluster import WorkerFacts, open_cluster
+from optimizer.engine.process import MemoryExceededError, StageCall
+from optimizer.engine.tasks import TOPIC, Outcome, run_stage, task_resources
 from optimizer.errors import InputError, StageError
 from optimizer.keys import Resource
+from optimizer.settings import Capacity, Settings
 from optimizer.stage import Files
 
 ProgressEvent = dict[str, Any]
+Listener = Callable[[ProgressEvent], None]
 _HELD_BYTES = 512 * 2**20
+_LOOK_SECONDS = 1.0
+_ATTEMPTS = 3
+"""How often a stage is begun at most when its worker or the scheduler is lost."""
+_RECONNECT_SECONDS = 120.0
 
-_CONFIG = {
-    # A stage that dies with its worker is not run again behind the person's back.
-    "distributed.scheduler.allowed-failures": 0,
-    "distributed.scheduler.http.routes": [],
-    "distributed.worker.http.routes": [],
-    "distributed.admin.large-graph-warning-threshold": "1GB",
-}
+
+@dataclass(frozen=True)
+class Job:
+    """A stage to run.
+
+    Attributes:
+        key: the stage's content key.
+        call: what to run; a memory limit of 0 is its slots' share of the worker's memory.
+        inputs: input name → its content key, and how to read it when no worker holds it.
+        resource: what the stage occupies.
+        slots: how many slots, where it trains.
+        priority: of those that wait the highest begins first.
+    """
+
+    key: str
+    call: StageCall
+    inputs: Mapping[str, tuple[str, Callable[[], Files]]]
+    resource: Resource
+    slots: int = 1
+    priority: int = 0
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What a stage returned, and the most memory that its process held."""
+
+    files: Files
+    peak_memory_bytes: int
+
+
+class _LostError(Exception):
+    """The worker that ran a stage, or the scheduler, is gone."""
 
 
 class Pool:
-    """Runs stages on Dask; knows nothing of recipes or the store.
+    """Runs stages on the cluster that the settings say.
 
     Args:
-        slots: how many training stages may run at once.
+        settings: where stages run.
+        room: what this machine gives, when they run here.
         folder: where Dask may keep temporary files.
     """
 
-    def __init__(self, slots: int, folder: Path) -> None:
-        self._slots, self._folder = slots, folder
+    def __init__(self, settings: Settings, room: Capacity, folder: Path) -> None:
+        self._settings, self._room, self._folder = settings, room, folder
         self._attempts = itertools.count(1)
-        self._listeners: dict[str, Callable[[ProgressEvent], None]] = {}
+        self._name = secrets.token_hex(4)
+        self._listeners: dict[str, Listener] = {}
         self._held: OrderedDict[str, tuple[Future, int]] = OrderedDict()
+        self._connecting, self._holding = asyncio.Lock(), asyncio.Lock()
+        self.workers: list[WorkerFacts] = []
 
     async def start(self) -> None:
-        """Start scheduler, worker and client on this event loop."""
-        dask.config.set(_CONFIG)
-        logging.getLogger("distributed").setLevel("ERROR")  # it sets "info" when imported
-        security = Security.temporary()
-        loopback = {
-            "protocol": "tls",
-            "host": "127.0.0.1",
-            "dashboard_address": "127.0.0.1:0",
-            "security": security,
-        }
-        self._scheduler = await Scheduler(dashboard=False, **loopback)
-        self._worker = await Worker(
-            self._scheduler.address,
-            nthreads=self._slots + 2,
-            resources={"slot": self._slots, "light": 1},
-            memory_limit=0,
-            local_directory=str(self._folder),
-            **loopback,
-        )
-        self._client = await Client(
-            self._scheduler.address, asynchronous=True, security=security, set_as_default=False
-        )
-        await self._client.register_plugin(StagePlugin())
-        self._client.subscribe_topic(TOPIC, self._on_event)
+        """Start or join the cluster on this event loop.
+
+        Raises:
+            InputError: the certificates cannot be read.
+            StageError: the scheduler does not answer.
+        """
+        self._cluster = await open_cluster(self._settings, self._room, self._folder)
+        self._cluster.client.subscribe_topic(TOPIC, self._on_event)
+        self.workers = await self._cluster.workers()
+        self._look = asyncio.create_task(self._keep_looking())
 
     async def stop(self) -> None:
         """Close everything; running stages are killed."""
-        await self._client.close()
-        await self._worker.close()
-        await self._scheduler.close()
+        if hasattr(self, "_look"):
+            self._look.cancel()
+            await self._cluster.close()
 
-    async def run(
-        self,
-        key: str,
-        call: StageCall,
-        inputs: Mapping[str, tuple[str, Callable[[], Files]]],
-        resource: Resource,
-        listen: Callable[[ProgressEvent], None],
-    ) -> Files:
+    @property
+    def where(self) -> str:
+        """Where stages run, in words."""
+        return self._cluster.where
+
+    @property
+    def slots(self) -> int:
+        """How many training stages may run at once on all usable workers."""
+        return sum(worker.slots for worker in self.workers if worker.usable)
+
+    def slots_for(self, memory_bytes: int) -> int:
+        """How many slots a stage takes that needs so much memory.
+
+        Raises:
+            StageError: no worker has so much.
+        """
+        usable = [worker for worker in self.workers if worker.usable and worker.slots]
+        if not usable or not all(worker.memory_bytes for worker in usable):
+            return 1
+        largest = max(usable, key=lambda worker: worker.memory_bytes)
+        if memory_bytes > largest.memory_bytes:
+            raise StageError(
+                f"The stage is expected to need {memory_bytes / 2**30:.1f} GiB of memory; the "
+                f"largest worker gives stages {largest.memory_bytes / 2**30:.1f} GiB. Use a "
+                "smaller dataset or model, or a machine with more memory."
+            )
+        shares = [worker.memory_bytes / worker.slots for worker in usable]
+        return min(largest.slots, max(1, -(-memory_bytes // int(min(shares)))))
+
+    @property
+    def most_slots(self) -> int:
+        """The slots of the largest usable worker."""
+        return max((worker.slots for worker in self.workers if worker.usable), default=1)
+
+    async def run(self, job: Job, listen: Listener) -> JobResult:
         """Run a stage and wait for its files. Cancelling the awaiting task kills the stage.
 
+        A stage whose worker is lost is run again.
+
         Args:
-            key: the stage's content key.
-            call: what to run.
-            inputs: input name → its content key, and how to read it when no worker holds it.
-            resource: what the stage occupies.
+            job: what to run.
             listen: told of each progress event, on the event loop.
 
         Raises:
             InputError: the stage refused its input.
-            StageError: it failed, crashed or was killed.
+            MemoryExceededError: it used more memory than its slots have.
+            StageError: it failed, crashed or was killed, or its workers were lost.
         """
-        # A key of its own for each attempt: Dask would answer a retry with the last outcome.
-        key = f"{key}-{next(self._attempts)}"
-        self._listeners[key] = listen
-        held = {name: await self._hold(*source) for name, source in inputs.items()}
-        future = self._client.submit(
-            run_stage, key, call, held, key=key, resources=self._resources(resource), pure=False
-        )
-        try:
-            outcome: Outcome = await future.result()
-        except asyncio.CancelledError:
-            await asyncio.shield(self._client.cancel([future], force=True, reason="cancelled"))
-            raise
-        except Exception as error:
-            raise StageError(f"The worker lost the stage: {error}", log=repr(error)) from None
-        finally:
-            self._listeners.pop(key, None)
-            future.release()
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                outcome = await self._attempt(job, listen)
+                break
+            except _LostError as lost:
+                self._held.clear()  # what the worker held is lost with it
+                if attempt == _ATTEMPTS:
+                    raise StageError(
+                        f"The stage was begun {attempt} times, and each time its worker was lost. "
+                        "Look at the workers' logs; a stage that needs more memory than the "
+                        "machine has ends like this.",
+                        log=str(lost),
+                    ) from None
+                listen({"waiting": "its worker was lost; it is run again"})
+                await self._reconnect()
         if "refused" in outcome:
             raise InputError(outcome["refused"])
+        if "too_large" in outcome:
+            raise MemoryExceededError(outcome["too_large"])
         if "failed" in outcome:
             raise StageError(outcome["failed"], log=outcome["log"])
-        return outcome["files"]
+        return JobResult(outcome["files"], outcome["peak_memory_bytes"])
 
-    def _resources(self, resource: Resource) -> dict[str, int]:
-        return {
-            "train": {"slot": 1},
-            "light": {"light": 1},
-            "quiet": {"slot": self._slots, "light": 1},
-        }[resource]
+    async def _attempt(self, job: Job, listen: Listener) -> Outcome:
+        # A key of its own for each attempt: Dask would answer a retry with the last outcome.
+        key = f"{job.key}-{self._name}-{next(self._attempts)}"
+        started = asyncio.Event()
+
+        def hear(event: ProgressEvent) -> None:
+            if event.get("started"):
+                started.set()
+            listen(event)
+
+        self._listeners[key] = hear
+        watch = asyncio.create_task(self._say_why_waiting(job, started, listen))
+        future: Future | None = None
+        try:
+            while self._missing(job.resource):
+                await asyncio.sleep(_LOOK_SECONDS / 5)
+            held = {name: await self._hold(*source) for name, source in job.inputs.items()}
+            future = self._cluster.client.submit(
+                run_stage,
+                *(key, job.call, held, job.resource, job.slots),
+                key=key,
+                resources=task_resources(job.resource, job.slots),
+                priority=job.priority,
+                pure=False,
+            )
+            return await future.result()
+        except asyncio.CancelledError:
+            if future is not None:
+                cancel = self._cluster.client.cancel([future], force=True, reason="cancelled")
+                with suppress(OSError):
+                    await asyncio.shield(cancel)
+            raise
+        except Exception as error:
+            raise _LostError(repr(error)) from None
+        finally:
+            watch.cancel()
+            self._listeners.pop(key, None)
+            if future is not None:
+                future.release()
+
+    async def _say_why_waiting(self, job: Job, started: asyncio.Event, listen: Listener) -> None:
+        """While no worker could run the stage, say so."""
+        said = ""
+        while not started.is_set():
+            await asyncio.sleep(2 * _LOOK_SECONDS)
+            reason = "" if started.is_set() else self._missing(job.resource)
+            if reason and reason != said:
+                listen({"waiting": reason})
+            said = reason
+
+    def _missing(self, resource: Resource) -> str:
+        """Why no worker can run a stage, or nothing."""
+        usable = [worker for worker in self.workers if worker.usable]
+        if not self.workers:
+            return f"waits for a worker: none is connected to {self.where}"
+        if not usable:
+            return (
+                f"waits for a worker: the {len(self.workers)} connected to {self.where} have other "
+                "versions of Featherweight or of its libraries, or were started in another way"
+            )
+        if resource == "quiet" and not any(worker.benchmark for worker in usable):
+            return "waits for a worker that may measure latency (started with --benchmark)"
+        return ""
+
+    async def _keep_looking(self) -> None:
+        """Know the workers, who come and go."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            with suppress(OSError, TimeoutError):
+                if self._cluster.connected:
+                    self.workers = await self._cluster.workers()
+
+    async def _reconnect(self) -> None:
+        """Join the scheduler again when it was lost, as soon as it is back.
+
+        Raises:
+            StageError: it stays away.
+        """
+        async with self._connecting:
+            if self._cluster.connected:
+                return
+            await self._cluster.close()
+            deadline = time.monotonic() + _RECONNECT_SECONDS
+            while True:
+                try:
+                    self._cluster = await open_cluster(self._settings, self._room, self._folder)
+                    break
+                except StageError:
+                    if time.monotonic() > deadline:
+                        raise
+                    await asyncio.sleep(_LOOK_SECONDS)
+            self._cluster.client.subscribe_topic(TOPIC, self._on_event)
+            self.workers = await self._cluster.workers()
 
     async def _hold(self, key: str, read: Callable[[], Files]) -> Future:
         """The input on the cluster, sent there once and kept while there is room."""
-        if key not in self._held:
+        async with self._holding:
+            known = self._held.get(key)
+            if known is not None and known[0].status == "finished":
+                self._held.move_to_end(key)
+                return known[0]
             files = await asyncio.to_thread(read)
             size = sum(len(content) for content in files.values())
             # In a list: scatter takes a dict for several values and their Dask keys.
-            (future,) = await self._client.scatter([files], hash=False)
+            (future,) = await self._cluster.client.scatter([files], hash=False)
             self._held[key] = (future, size)
             while len(self._held) > 1 and sum(s for _, s in self._held.values()) > _HELD_BYTES:
                 self._held.popitem(last=False)
-        self._held.move_to_end(key)
-        return self._held[key][0]
+            return future
 
     def _on_event(self, event: tuple[float, ProgressEvent]) -> None:
         message = event[1]

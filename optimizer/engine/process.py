@@ -52,6 +52,23 @@ class StageCall:
     memory_limit_bytes: int
 
 
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage process left.
+
+    Attributes:
+        files: what the stage returned.
+        peak_memory_bytes: the most resident memory that was seen while it ran.
+    """
+
+    files: Files
+    peak_memory_bytes: int
+
+
+class MemoryExceededError(StageError):
+    """A stage used more memory than it was given."""
+
+
 def preload() -> None:
     """Start the fork server and wait until its imports are done (some 10 to 15 s the first time).
 
@@ -78,13 +95,14 @@ def run_in_process(
     inputs: Mapping[str, Files],
     progress: Progress,
     cancelled: threading.Event,
-) -> Files:
+) -> StageResult:
     """Run a stage in a process of its own and wait for it.
 
     Raises:
         CancelledError: ``cancelled`` was set; the process group was killed.
         InputError: the stage refused its input.
-        StageError: it failed, crashed, was killed, or exceeded its memory limit.
+        MemoryExceededError: it exceeded its memory limit.
+        StageError: it failed, crashed or was killed.
     """
     with tempfile.TemporaryDirectory(prefix="featherweight-stage-") as folder:
         receiver, sender = _context.Pipe()
@@ -120,13 +138,14 @@ def _converse(
     progress: Progress,
     cancelled: threading.Event,
     folder: Path,
-) -> Files:
+) -> StageResult:
+    peak = 0
     try:
         receiver.send(inputs)
         while True:
             if cancelled.is_set():
                 raise CancelledError("Cancelled.")
-            _check_memory(process.pid, call.memory_limit_bytes)
+            peak = max(peak, _checked_memory(process.pid, call.memory_limit_bytes))
             if not receiver.poll(_POLL_SECONDS):
                 continue
             kind, *content = receiver.recv()
@@ -134,7 +153,7 @@ def _converse(
                 fraction, message, numbers = content
                 progress(fraction, message, **numbers)
             elif kind == "done":
-                return content[0]
+                return StageResult(content[0], peak)
             else:
                 raise InputError(content[0]) if kind == "refused" else StageError(*content)
     except (EOFError, ConnectionError):
@@ -158,14 +177,21 @@ def _ending(exit_code: int | None) -> str:
     return f"The stage's process ended without a result (exit code {exit_code}). Run it again."
 
 
-def _check_memory(pid: int, limit_bytes: int) -> None:
+def _checked_memory(pid: int, limit_bytes: int) -> int:
+    """Resident bytes of a process; 0 when it has ended.
+
+    Raises:
+        MemoryExceededError: they are more than its limit.
+    """
     with suppress(psutil.NoSuchProcess):
-        used = psutil.Process(pid).memory_info().rss
+        used: int = psutil.Process(pid).memory_info().rss
         if used > limit_bytes:
-            raise StageError(
+            raise MemoryExceededError(
                 f"The stage used {used / 2**30:.1f} GiB of memory, more than its limit of "
                 f"{limit_bytes / 2**30:.1f} GiB. Try a smaller batch size or a smaller model."
             )
+        return used
+    return 0
 
 
 def _kill(process: Any) -> None:

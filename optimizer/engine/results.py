@@ -25,7 +25,7 @@ _LATENCY = ("ratio", "ratio_ci", "significant", "runs", "rounds", "threads", "de
 def variant_results(
     store: Store, plan: VariantPlan, seconds: Mapping[str, float], cached: list[str]
 ) -> dict[str, Any]:
-    """The measurements of a variant whose stages are all in the store.
+    """The measurements of a variant whose file was converted and evaluated.
 
     Args:
         store: where the stages' files are.
@@ -34,12 +34,11 @@ def variant_results(
         cached: names of stages whose result was there already.
 
     Returns:
-        JSON-able; sizes in bytes, times in ms, ``latency_ms`` with percentiles and ratio.
+        JSON-able; sizes in bytes. Latency and memory are ``None``; see :func:`latency_results`.
     """
     layers = _read(store, plan.convert.key, "layers.json")
     conversion = _read(store, plan.convert.key, "conversion.json")
     metrics = _read(store, plan.evaluate.key, "metrics.json")
-    latency = _read(store, plan.benchmark.key, "latency.json")
     metric = metrics["metric"]
     return {
         **{name: layers[name] for name in _MODEL_FACTS},
@@ -54,15 +53,33 @@ def variant_results(
         "agreement_interval": metrics["agreement_interval"],
         "mean_abs_difference": metrics["mean_abs_difference"],
         "agreement_by_output": metrics.get("agreement_by_output"),
-        "latency_ms": {
-            **{name: latency[f"{name}_ms"] for name in ("p50", "p90", "p99")},
-            **{name: latency[name] for name in _LATENCY},
-        },
-        "peak_memory_bytes": latency["peak_memory_bytes"],
+        "latency_ms": None,
+        "peak_memory_bytes": None,
         "seconds": dict(seconds),
         "cached": cached,
         "notes": conversion["notes"],
         "promises": _read(store, plan.convert.key, "audit.json")["promises"],
+    }
+
+
+def latency_results(latency: Mapping[str, Any], window: str) -> dict[str, Any]:
+    """The measurements that a latency window adds to a variant's results.
+
+    Args:
+        latency: of the variant's file, from the window's ``latencies.json``.
+        window: the window's key: latencies with the same one were measured together.
+
+    Returns:
+        ``latency_ms`` with percentiles, ratio and ``window``, and ``peak_memory_bytes``.
+    """
+    return {
+        "latency_ms": {
+            **{name: latency[f"{name}_ms"] for name in ("p50", "p90", "p99")},
+            **{name: latency[name] for name in _LATENCY},
+            "files": latency["files"],
+            "window": window,
+        },
+        "peak_memory_bytes": latency["peak_memory_bytes"],
     }
 
 

@@ -6,16 +6,18 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from optimizer.engine.pool import Pool, ProgressEvent
-from optimizer.engine.process import StageCall
+from optimizer.engine.pool import Job, JobResult, Listener, Pool, ProgressEvent
+from optimizer.engine.process import MemoryExceededError, StageCall
 from optimizer.keys import Source, Stage
 from optimizer.stage import Files
 from optimizer.store import Store
 
-Listener = Callable[[ProgressEvent], None]
+_PRIORITIES = {"prune": 3, "cluster": 2, "convert": 1, "evaluate": 1}
+"""Which stages begin first: those that most others wait for, then those that finish a variant;
+quantization-aware training, which only one variant waits for, comes last."""
 
 
 @dataclass
@@ -33,12 +35,10 @@ class StageRunner:
     Args:
         store: where results go.
         pool: where stages run.
-        memory_limit_bytes: resident memory at which a stage process is ended.
     """
 
-    def __init__(self, store: Store, pool: Pool, memory_limit_bytes: int) -> None:
+    def __init__(self, store: Store, pool: Pool) -> None:
         self._store, self._pool = store, pool
-        self._memory_limit_bytes = memory_limit_bytes
         self._active: dict[str, _Active] = {}
         self._whole: set[str] = set()
 
@@ -79,10 +79,6 @@ class StageRunner:
 
     async def _execute(self, stage: Stage) -> None:
         started = time.monotonic()
-        call = StageCall(
-            stage.function, dict(stage.params), stage.threads, self._memory_limit_bytes
-        )
-        inputs = {name: (source.key, self._reader(source)) for name, source in stage.inputs.items()}
 
         def listen(event: ProgressEvent) -> None:
             nonlocal started
@@ -95,15 +91,36 @@ class StageRunner:
                     listener(event)
 
         try:
-            files = await self._pool.run(stage.key, call, inputs, stage.resource, listen)
+            result = await self._run(stage, listen)
             meta: dict[str, Any] = {
                 "stage": stage.name,
                 "seconds": time.monotonic() - started,
+                "peak_memory_bytes": result.peak_memory_bytes,
                 "params": dict(stage.params),
             }
-            await asyncio.to_thread(self._store.artifacts.write, stage.key, files, meta)
+            await asyncio.to_thread(self._store.artifacts.write, stage.key, result.files, meta)
         finally:
             self._active.pop(stage.key, None)
+
+    async def _run(self, stage: Stage, listen: Listener) -> JobResult:
+        """Run a stage in as many slots as it is expected to need, and in all if it needs more."""
+        inputs = {name: (source.key, self._reader(source)) for name, source in stage.inputs.items()}
+        job = Job(
+            stage.key,
+            StageCall(stage.function, dict(stage.params), stage.threads, 0),
+            inputs,
+            stage.resource,
+            self._pool.slots_for(stage.memory_bytes) if stage.resource == "train" else 1,
+            _PRIORITIES.get(stage.name, 0),
+        )
+        try:
+            return await self._pool.run(job, listen)
+        except MemoryExceededError as error:
+            most = self._pool.most_slots
+            if stage.resource != "train" or job.slots >= most:
+                raise
+            listen({"waiting": f"{error} It waits to have all {most} slots for itself."})
+            return await self._pool.run(replace(job, slots=most), listen)
 
     def _reader(self, source: Stage | Source) -> Callable[[], Files]:
         if isinstance(source, Source):

@@ -7,6 +7,7 @@ import fcntl
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +18,7 @@ from optimizer.engine.pool import Pool
 from optimizer.engine.process import preload
 from optimizer.engine.runner import StageRunner
 from optimizer.errors import FeatherweightError
+from optimizer.settings import Settings, capacity
 from optimizer.store import Store
 from optimizer.store.base import utc_now
 from optimizer.store.records import EngineState, EngineStatus, Run
@@ -35,18 +37,20 @@ class Engine:
 
     Args:
         store: the store.
-        slots: how many training stages may run at once.
-        threads: processor threads for each stage.
+        settings: where and how stages run; by default those of the store.
+
+    Raises:
+        InputError: a setting cannot be used.
     """
 
-    def __init__(self, store: Store, slots: int | None = None, threads: int | None = None) -> None:
-        cores = len(os.sched_getaffinity(0))
+    def __init__(self, store: Store, settings: Settings | None = None) -> None:
         self._store = store
-        self._threads = threads or min(2, cores)
-        self._slots = slots or max(1, cores // self._threads)
-        memory = int(psutil.virtual_memory().total * 0.8 / self._slots)
-        self._pool = Pool(self._slots, store.home / "tmp")
-        self._runner = StageRunner(store, self._pool, memory)
+        settings = settings or Settings.load(store.home)
+        room = capacity(settings)
+        self._threads = room.threads
+        self._preloads = settings.scheduler is None
+        self._pool = Pool(settings, room, store.home / "tmp")
+        self._runner = StageRunner(store, self._pool)
         self._active: dict[str, asyncio.Task[None]] = {}
 
     async def serve(self, finished: Callable[[], bool] = lambda: False) -> None:
@@ -58,10 +62,12 @@ class Engine:
         with _lock(self._store.home / "engine.lock"):
             beat = asyncio.create_task(self._beat())
             try:
-                self._say("warming", "importing TensorFlow")
+                self._say("warming", "starting")
                 await self._pool.start()
-                await asyncio.to_thread(preload)
-                self._say("ready", self._settings())
+                if self._preloads:
+                    self._say("warming", "importing TensorFlow")
+                    await asyncio.to_thread(preload)
+                self._say("ready", self._where())
                 self._recover()
                 while not finished():
                     self._take_runs()
@@ -74,8 +80,16 @@ class Engine:
                 beat.cancel()
                 await self._stop()
 
-    def _settings(self) -> str:
-        return f"{self._slots} at a time, {self._threads} threads each"
+    def _where(self) -> str:
+        """Where stages run and how many, in words."""
+        threads = f"{self._threads} thread{'s' * (self._threads != 1)} each"
+        if self._preloads:
+            return f"On this machine, {self._pool.slots} at a time, {threads}"
+        usable = sum(worker.usable for worker in self._pool.workers)
+        return (
+            f"On {self._pool.where}: {usable} of {len(self._pool.workers)} workers usable, "
+            f"{self._pool.slots} stages at a time, {threads}"
+        )
 
     def _recover(self) -> None:
         """Start again what an engine that died left running; finished stages are in the store."""
@@ -120,11 +134,16 @@ class Engine:
             await asyncio.sleep(HEARTBEAT_SECONDS)
             state = self._store.engine_state()
             if state is not None:
-                self._say(state.status, state.detail)
+                ready = state.status == "ready"
+                self._say(state.status, self._where() if ready else state.detail)
 
     def _say(self, status: EngineStatus, detail: str = "") -> None:
         started = psutil.Process().create_time()
-        self._store.set_engine_state(EngineState(os.getpid(), started, utc_now(), status, detail))
+        workers = [asdict(worker) for worker in self._pool.workers]
+        state = EngineState(
+            os.getpid(), started, utc_now(), status, detail, self._pool.slots, workers
+        )
+        self._store.set_engine_state(state)
 
     async def _stop(self) -> None:
         """End what runs; runs stay marked running, and the next engine resumes them."""

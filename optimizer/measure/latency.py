@@ -1,10 +1,11 @@
 """Latency and peak memory of a ``.tflite``, alone and as a ratio to the baseline.
 
-The measuring itself happens in a fresh process (:mod:`optimizer.measure.latency_process`), the
-statistics here. The ratio is the median over rounds of (variant's p50 / baseline's p50), with
-a bootstrap interval over the rounds. It counts as significant when the whole interval lies
-further from 1 than the noise floor: the interval of the baseline measured against a second
-copy of itself in the same rounds, and 1 % at least.
+Files that are to be compared are measured together, in alternating rounds in one process, so
+that their order can be trusted. The measuring itself happens in a fresh process
+(:mod:`optimizer.measure.latency_process`), the statistics here. The ratio is the median over
+rounds of (variant's p50 / baseline's p50), with a bootstrap interval over the rounds. It counts
+as significant when the whole interval lies further from 1 than the noise floor: the interval of
+the baseline measured against a second copy of itself in the same rounds, and 1 % at least.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,39 +29,52 @@ from optimizer.measure.flatbuffer import parse
 from optimizer.measure.statistics import bootstrap_interval
 from optimizer.stage import Files, Progress
 
+_LOG_BYTES = 20_000
 MIN_NOISE_FLOOR = 0.01
 """Differences below this share are never called significant."""
 SECONDS_PER_FILE = 0.4
-TIMEOUT_SECONDS = 900
+TIMEOUT_SECONDS, TIMEOUT_SECONDS_PER_FILE = 900, 10
 
 
 def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Progress) -> Files:
-    """Measure a variant, against the baseline if there is one.
+    """Measure variants and the baseline together, in turns.
 
     Args:
-        params: optional ``threads`` (1), ``min_rounds``, ``max_rounds``, ``max_seconds``; see
+        params: ``baseline``, the name of its input; optional ``threads`` (1), ``min_rounds``,
+            ``max_rounds``, ``max_seconds``; see
             :class:`optimizer.measure.latency_process.Spec`.
-        inputs: ``model`` and optionally ``baseline``, each with ``model.tflite``.
+        inputs: name → files with ``model.tflite``.
         progress: told when measuring begins and ends.
 
     Returns:
-        ``latency.json``.
+        ``latencies.json``: ``{"files": {name: …}}`` with what was measured of each, or
+        ``{"error": text}`` for one that the runtime cannot run.
 
     Raises:
-        StageError: the runtime cannot run a file, or crashed.
+        StageError: the runtime cannot run the baseline, or crashed while measuring.
     """
+    baseline = str(params["baseline"])
+    names = [baseline, *(name for name in inputs if name != baseline)]
+    several = f" of {len(names)} files in turns" if len(names) > 1 else ""
     with tempfile.TemporaryDirectory(prefix="featherweight-") as folder:
         paths = []
-        for name in ("baseline", "model"):
-            if name in inputs:
-                path = Path(folder) / f"{name}.tflite"
-                path.write_bytes(inputs[name]["model.tflite"])
-                paths.append(path)
-        progress(0.0, "measuring latency and peak memory")
-        results = _measure(paths, params)
-    progress(1.0, "measured latency and peak memory", p50_ms=results[-1]["p50_ms"])
-    result = results[-1] if "baseline" in inputs else results[-1] | _NOT_COMPARED
-    return {"latency.json": json.dumps(result).encode()}
+        for index, name in enumerate(names):
+            path = Path(folder) / f"{index}.tflite"
+            path.write_bytes(inputs[name]["model.tflite"])
+            paths.append(path)
+        progress(0.0, f"measuring latency and peak memory{several}", files=len(names))
+        seconds = {"max_seconds": SECONDS_PER_FILE * max(2, len(paths))}
+        results = _measure(
+            paths,
+            seconds | dict(params),
+            lambda fraction: progress(fraction, f"measuring latency{several}", files=len(names)),
+        )
+    if "error" in results[0]:
+        raise StageError(f"The baseline cannot be measured. {results[0]['error']}")
+    results[0] |= NOT_COMPARED
+    progress(1.0, f"measured latency and peak memory{several}", files=len(names))
+    files = dict(zip(names, results, strict=True))
+    return {"latencies.json": json.dumps({"files": files}).encode()}
 
 
 def benchmark_files(paths: Sequence[Path], threads: int = 1) -> list[dict[str, Any]]:
@@ -90,30 +105,45 @@ def benchmark_files(paths: Sequence[Path], threads: int = 1) -> list[dict[str, A
         sizes.append(len(data))
     seconds = SECONDS_PER_FILE * max(2, len(paths))
     results = _measure(paths, {"threads": threads, "max_seconds": seconds})
-    results[0] |= _NOT_COMPARED
+    for path, result in zip(paths, results, strict=True):
+        if "error" in result:
+            raise StageError(f"{path}: {result['error']}", result["error"])
+    results[0] |= NOT_COMPARED
     return [
         {"file": str(path), "size_bytes": size} | result
         for path, size, result in zip(paths, sizes, results, strict=True)
     ]
 
 
-_NOT_COMPARED = {"ratio": None, "ratio_ci": None, "significant": None}
+NOT_COMPARED = {"ratio": None, "ratio_ci": None, "significant": None}
 
 
-def _measure(paths: Sequence[Path], params: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _measure(
+    paths: Sequence[Path],
+    params: Mapping[str, Any],
+    on_progress: Callable[[float], None] = lambda fraction: None,
+) -> list[dict[str, Any]]:
+    """What is known of each file; ``{"error": text}`` for one that cannot be run."""
     options = {key: params[key] for key in _OPTIONS if key in params}
-    answer = _run_process({"paths": [str(path) for path in paths]} | options)
+    answer = _run_process({"paths": [str(path) for path in paths]} | options, on_progress)
+    if "error" in answer["files"][0]:
+        return [answer["files"][0]] * len(paths)
     baseline = np.array(answer["files"][0]["round_p50_ns"])
     floor = noise_floor(np.array(answer["twin_round_p50_ns"]) / baseline)
+    shared = {
+        "files": len(paths),
+        "rounds": len(baseline),
+        "noise_floor": floor,
+        "threads": int(params.get("threads", 1)),
+        "device": device_name(),
+    }
     results = []
     for file in answer["files"]:
+        if "error" in file:
+            results.append(file)
+            continue
         rounds = np.array(file.pop("round_p50_ns"))
-        results.append(
-            file
-            | compare_rounds(rounds / baseline, floor)
-            | {"rounds": len(rounds), "noise_floor": floor}
-            | {"threads": int(params.get("threads", 1)), "device": device_name()}
-        )
+        results.append(file | compare_rounds(rounds / baseline, floor) | shared)
     return results
 
 
@@ -155,45 +185,71 @@ def device_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def _run_process(spec: dict[str, Any]) -> dict[str, Any]:
-    """Run :mod:`optimizer.measure.latency_process` and read its answer."""
+def _run_process(spec: dict[str, Any], on_progress: Callable[[float], None]) -> dict[str, Any]:
+    """Run :mod:`optimizer.measure.latency_process` and read its answer, the last line it prints."""
     root = str(Path(__file__).resolve().parents[2])
     search_path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    seconds = TIMEOUT_SECONDS + TIMEOUT_SECONDS_PER_FILE * len(spec["paths"])
     reader, writer = os.pipe()
     try:
-        process = subprocess.run(  # noqa: S603 - our own module, no shell
-            [
-                *(sys.executable, "-m", "optimizer.measure.latency_process"),
-                json.dumps(spec | {"lifeline": reader}),
-            ],
-            env=os.environ | {"PYTHONPATH": search_path},
-            pass_fds=(reader,),
-            capture_output=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise StageError(
-            f"Measuring latency took longer than {TIMEOUT_SECONDS // 60} minutes and was stopped."
-        ) from None
+        with tempfile.TemporaryFile() as errors:
+            process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+                [
+                    *(sys.executable, "-m", "optimizer.measure.latency_process"),
+                    json.dumps(spec | {"lifeline": reader}),
+                ],
+                env=os.environ | {"PYTHONPATH": search_path},
+                pass_fds=(reader,),
+                stdout=subprocess.PIPE,
+                stderr=errors,
+            )
+            timer = threading.Timer(seconds, process.kill)
+            timer.start()
+            try:
+                answer = _listen(process, on_progress)
+            finally:
+                expired = not timer.is_alive()
+                timer.cancel()
+            errors.seek(0)
+            log = errors.read()[-_LOG_BYTES:].decode(errors="replace")
     finally:
         os.close(reader)
         os.close(writer)
-    return _answer(process)
+    if expired:
+        minutes = round(seconds / 60)
+        raise StageError(f"Measuring latency took longer than {minutes} minutes and was stopped.")
+    return checked_answer(process.returncode, answer, log)
 
 
-def _answer(process: subprocess.CompletedProcess[bytes]) -> dict[str, Any]:
-    log = process.stderr.decode(errors="replace")
-    if process.returncode < 0:
-        number = -process.returncode
+def _listen(
+    process: subprocess.Popen[bytes], on_progress: Callable[[float], None]
+) -> dict[str, Any]:
+    answer: dict[str, Any] = {}
+    assert process.stdout is not None
+    with process.stdout:
+        for line in process.stdout:
+            answer = json.loads(line)
+            if "progress" in answer:
+                on_progress(answer["progress"])
+    process.wait()
+    return answer
+
+
+def checked_answer(exit_code: int, answer: dict[str, Any], log: str) -> dict[str, Any]:
+    """The answer of a process that ended well.
+
+    Raises:
+        StageError: it crashed, or ended without an answer.
+    """
+    if exit_code < 0:
+        number = -exit_code
         raise StageError(
             "The TensorFlow Lite runtime crashed while measuring this model "
             f"({signal.Signals(number).name}, {signal.strsignal(number)}).",
             log,
         )
-    if process.returncode or not process.stdout:
+    if exit_code or ("files" not in answer and "error" not in answer):
         raise StageError("Measuring latency ended without a result.", log)
-    answer: dict[str, Any] = json.loads(process.stdout)
     if "error" in answer:
-        raise StageError("The TensorFlow Lite runtime cannot run this model.", answer["error"])
+        raise StageError("The TensorFlow Lite runtime failed while measuring.", answer["error"])
     return answer

@@ -10,6 +10,9 @@ that a processor that slowly gets faster or slower favours none. Interpreters ar
 several times, in changing order, because two copies of one model differ by some tenths of a
 per cent by where in memory they happen to lie. A second copy of the first file, the *twin*,
 runs along: how far it seems to differ from itself is the noise floor of this measurement.
+
+Each file is first run in a fork, which tells its peak memory, and whether the runtime can run
+it at all: one that it refuses or crashes on is left out and does not end the others.
 """
 
 from __future__ import annotations
@@ -18,11 +21,12 @@ import ctypes
 import gc
 import json
 import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -58,28 +62,35 @@ class Spec:
     lifeline: int | None = None
 
 
-def measure(spec: Spec) -> dict[str, Any]:
+def measure(
+    spec: Spec, on_progress: Callable[[float], None] = lambda fraction: None
+) -> dict[str, Any]:
     """Peak memory and times of every file.
+
+    Args:
+        spec: what to measure.
+        on_progress: told the share of the rounds that are done, now and then.
 
     Returns:
         ``{"files": [FILE, …], "twin_round_p50_ns": […]}`` with FILE = ``{"peak_memory_bytes",
-        "delegate", "runs", "p50_ms", "p90_ms", "p99_ms", "round_p50_ns": [one per round]}``,
-        in the order of ``spec.paths``.
-
-    Raises:
-        ValueError, RuntimeError: the runtime cannot load or run a file.
+        "delegate", "runs", "p50_ms", "p90_ms", "p99_ms", "round_p50_ns": [one per round]}``, or
+        ``{"error": why it cannot be run}``, in the order of ``spec.paths``. When the first
+        cannot be run, nothing is timed.
     """
-    memory = [_peak_memory(path, spec.threads) for path in spec.paths]
-    times, delegates = _times(spec)
-    files = []
-    for peak, delegate, rounds in zip(memory, delegates, times[1:], strict=True):
+    trials = [_try_in_fork(path, spec.threads) for path in spec.paths]
+    if "error" in trials[0]:
+        return {"files": trials, "twin_round_p50_ns": []}
+    sound = [index for index, trial in enumerate(trials) if "error" not in trial]
+    chosen = replace(spec, paths=tuple(spec.paths[index] for index in sound))
+    times, delegates = _times(chosen, on_progress)
+    for index, delegate, rounds in zip(sound, delegates, times[1:], strict=True):
         percentiles = np.percentile(np.concatenate(rounds), [50, 90, 99]) / 1e6
-        files.append(
+        trials[index] |= (
             dict(zip(("p50_ms", "p90_ms", "p99_ms"), percentiles.tolist(), strict=True))
             | {"runs": sum(map(len, rounds)), "round_p50_ns": _medians(rounds)}
-            | {"peak_memory_bytes": peak, "delegate": delegate}
+            | {"delegate": delegate}
         )
-    return {"files": files, "twin_round_p50_ns": _medians(times[0])}
+    return {"files": trials, "twin_round_p50_ns": _medians(times[0])}
 
 
 def _medians(rounds: list[list[int]]) -> list[float]:
@@ -97,7 +108,9 @@ def _interpreter(path: str, threads: int) -> Interpreter:
     return interpreter
 
 
-def _times(spec: Spec) -> tuple[list[list[list[int]]], list[str]]:
+def _times(
+    spec: Spec, on_progress: Callable[[float], None]
+) -> tuple[list[list[list[int]]], list[str]]:
     """Per runner, per round, the nanoseconds of every invocation; and the files' delegates.
 
     Runner 0 is the twin of the first file, runner i + 1 is file i.
@@ -119,6 +132,7 @@ def _times(spec: Spec) -> tuple[list[list[list[int]]], list[str]]:
             for i in order:
                 times[i].append(_time_block(runners[i].invoke, counts[i]))
             order.reverse()
+            on_progress(min(1.0, len(times[0]) / rounds))
         order = order[1:] + order[:1]
     return times, delegates
 
@@ -153,32 +167,35 @@ def _delegate(interpreter: Interpreter) -> str:
     return "XNNPACK" if any(op["op_name"] == "DELEGATE" for op in operators) else "none"
 
 
-def _peak_memory(path: str, threads: int) -> int | None:
-    """Bytes that loading and running the file adds to a process, measured in a fork.
+def _try_in_fork(path: str, threads: int) -> dict[str, Any]:
+    """What loading and running the file adds to a process, or why it cannot be run.
 
-    The runtime's own code is paged in by a first run that does not count. ``None`` where the
-    system does not tell (no Linux /proc).
+    The runtime's own code is paged in by a first run that does not count.
+
+    Returns:
+        ``{"peak_memory_bytes": …}``, ``None`` where the system does not tell (no Linux /proc),
+        or ``{"error": text}``.
     """
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            os.write(writer, json.dumps(_memory_in_child(path, threads)).encode())
+            os.write(writer, json.dumps(_run_and_weigh(path, threads)).encode())
         finally:
             os._exit(0)
     os.close(writer)
     _, status = os.waitpid(child, 0)
     with os.fdopen(reader, "rb") as pipe:
         text = pipe.read()
-    if os.WIFSIGNALED(status):  # end as the child did: the parent explains the signal
-        os.kill(os.getpid(), os.WTERMSIG(status))
-    if not text:
-        return None
-    peak: int | None = json.loads(text)
-    return peak
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        name = f"{signal.Signals(number).name}, {signal.strsignal(number)}"
+        return {"error": f"The TensorFlow Lite runtime crashed on this model ({name})."}
+    found: dict[str, Any] = json.loads(text or b'{"error": "It ended without a word."}')
+    return found
 
 
-def _memory_in_child(path: str, threads: int) -> int | None:
+def _run_and_weigh(path: str, threads: int) -> dict[str, Any]:
     def use() -> None:
         interpreter = _interpreter(path, threads)
         for _ in range(3):
@@ -186,15 +203,19 @@ def _memory_in_child(path: str, threads: int) -> int | None:
 
     try:
         use()
+    except (ValueError, RuntimeError) as error:
+        first = (str(error).strip().splitlines() or [""])[0][:300]
+        return {"error": f"The TensorFlow Lite runtime cannot run this model: {first}"}
+    try:
         gc.collect()
         ctypes.CDLL(None).malloc_trim(0)
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")  # sets the high-water mark VmHWM back to the present size
         before = _status_bytes("VmRSS")
         use()
-        return max(0, _status_bytes("VmHWM") - before)
+        return {"peak_memory_bytes": max(0, _status_bytes("VmHWM") - before)}
     except (OSError, AttributeError):
-        return None
+        return {"peak_memory_bytes": None}
 
 
 def _status_bytes(name: str) -> int:
@@ -211,19 +232,25 @@ def _end_with_parent(lifeline: int) -> None:
 
 
 def main() -> None:
-    """Measure what the first argument asks for; print the result, or ``{"error": …}``."""
+    """Measure what the first argument asks for.
+
+    Prints lines of JSON: ``{"progress": share}`` and at last the result, or ``{"error": …}``.
+    """
     fields = json.loads(sys.argv[1])
     spec = Spec(**(fields | {"paths": tuple(fields["paths"])}))
     if spec.lifeline is not None:
         threading.Thread(target=_end_with_parent, args=(spec.lifeline,), daemon=True).start()
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what native code prints must not end up in the answer
-    result: dict[str, Any]
+
+    def say(message: dict[str, Any]) -> None:
+        answer.write(json.dumps(message) + "\n")
+        answer.flush()
+
     try:
-        result = measure(spec)
+        say(measure(spec, lambda fraction: say({"progress": fraction})))
     except (ValueError, RuntimeError) as error:
-        result = {"error": str(error)}
-    answer.write(json.dumps(result) + "\n")
+        say({"error": str(error)})
     answer.close()
 
 

@@ -25,8 +25,8 @@ from optimizer.data.options import DataOptions
 from optimizer.errors import InputError
 
 FORMAT = "featherweight-study"
-SCHEMA = 2
-"""2 added a dataset's options and a study's objective."""
+SCHEMA = 3
+"""2 added a dataset's options and a study's objective, 3 latencies measured together."""
 ARTIFACT_FILES = (
     "model.tflite",
     "layers.json",
@@ -35,6 +35,7 @@ ARTIFACT_FILES = (
     "training.json",
     "metrics.json",
     "latency.json",
+    "latencies.json",
     "predictions.npz",
 )
 PREVIEW = "dataset/preview.npz"
@@ -192,11 +193,17 @@ class Metrics(_Growing):
 
 
 class Latency(_Growing):
-    """``latency.json``."""
+    """``latency.json``, of one file with its baseline."""
 
     p50_ms: float | None
     p90_ms: float | None
     p99_ms: float | None
+
+
+class Latencies(_Growing):
+    """``latencies.json``: conversion's key → its latency, or why there is none."""
+
+    files: Annotated[dict[Sha256, dict[str, Any]], Field(max_length=20_000)]
 
 
 MEASUREMENTS: dict[str, type[BaseModel]] = {
@@ -205,6 +212,7 @@ MEASUREMENTS: dict[str, type[BaseModel]] = {
     "training.json": Remarks,
     "metrics.json": Metrics,
     "latency.json": Latency,
+    "latencies.json": Latencies,
 }
 
 

@@ -171,6 +171,9 @@ class EngineState:
         process_start: the process's start time in seconds since the epoch, which tells a live
             engine from a recycled pid.
         heartbeat_at: when it last said it was alive.
+        detail: where stages run, in words.
+        slots: how many training stages may run at once.
+        workers: what it knows of each worker, see :class:`optimizer.engine.cluster.WorkerFacts`.
     """
 
     pid: int
@@ -178,6 +181,8 @@ class EngineState:
     heartbeat_at: str
     status: EngineStatus
     detail: str = ""
+    slots: int = 0
+    workers: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -195,7 +200,9 @@ class DiskUse:
         return self.database_bytes + self.files_bytes + self.artifacts_bytes + self.logs_bytes
 
 
-_JSON = frozenset({"facts", "environment", "results", "stages", "options", "numbers", "objective"})
+_JSON = frozenset(
+    ("facts", "environment", "results", "stages", "options", "numbers", "objective", "workers")
+)
 _TUPLES = frozenset({"variant_ids"})
 _BOOLEANS = frozenset({"is_baseline", "cancel_requested", "cached"})
 

@@ -136,10 +136,15 @@ _READING_AND_OBJECTIVE = (
     "ALTER TABLE datasets ADD COLUMN options TEXT NOT NULL DEFAULT '{}'",
     "ALTER TABLE studies ADD COLUMN objective TEXT NOT NULL DEFAULT '{}'",
 )
+_WHERE_STAGES_RUN = (
+    "ALTER TABLE engine ADD COLUMN slots INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE engine ADD COLUMN workers TEXT NOT NULL DEFAULT '[]'",
+)
 MIGRATIONS: tuple[tuple[Step, ...], ...] = (
     _FIRST,
     (_hash_recipes_anew,),
     _READING_AND_OBJECTIVE,
+    _WHERE_STAGES_RUN,
 )
 """Statements and functions that lead from schema version i to i + 1."""
 

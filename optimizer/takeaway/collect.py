@@ -10,15 +10,16 @@ from optimizer.data.arrays import ARRAYS_FILE
 from optimizer.errors import InputError
 from optimizer.export import file_stem
 from optimizer.measured import measured
-from optimizer.plan import import_model, prepare_data
+from optimizer.plan import import_model
 from optimizer.store import Store
 from optimizer.store.records import Study, Variant
+from optimizer.study_plan import data_stage
 from optimizer.takeaway.bundle import Takeaway
 from optimizer.takeaway.script_values import removes_channels
 
 MODEL_FILE = "model.keras"
-_THREADS = 2
-"""Processor threads of a stage at most; see :mod:`optimizer.engine.service`."""
+_FORMER_THREADS = 2
+"""What a stage had at most in studies that do not say; see :mod:`optimizer.settings`."""
 
 
 def takeaway(store: Store, variant: Variant) -> Takeaway:
@@ -34,13 +35,14 @@ def takeaway(store: Store, variant: Variant) -> Takeaway:
     study = store.get_study(variant.study_id)
     facts = store.get_model(study.model_id).facts
     assert facts is not None, "a study is made of a model that was read"
-    cores = int((study.environment or {}).get("cores") or _THREADS)
+    environment = study.environment or {}
+    former = min(_FORMER_THREADS, int(environment.get("cores") or _FORMER_THREADS))
     return Takeaway(
         stem=file_stem(variant),
         recipe=variant.recipe,
         facts=facts,
         task=study.task,
-        threads=min(_THREADS, cores),
+        threads=int(environment.get("threads") or former),
         model_config=_config(flat_model(store, study)),
         measured=found,
         tflite=store.artifacts.read(variant.stages["convert"], "model.tflite"),
@@ -81,9 +83,7 @@ def flat_model(store: Store, study: Study) -> Path | None:
 def arrays(store: Store, study: Study) -> Path | None:
     """The ``data.npz`` that plain scripts train on; ``None`` until the engine has made it."""
     data = store.get_dataset(study.dataset_id)
-    stage = prepare_data(
-        data.sha256, data.file_name, data.test_share, data.split_seed, data.options
-    )
+    stage = data_stage(data)
     return _stored(store, [stage.key, data.facts_key], ARRAYS_FILE)
 
 

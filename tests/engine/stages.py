@@ -54,3 +54,10 @@ def threads(params, inputs, progress):
 def slow_double(params, inputs, progress):
     time.sleep(0.5)
     return double(params, inputs, progress)
+
+
+def take_a_gibibyte(params, inputs, progress):
+    kept = bytearray(2**30)
+    kept[::4096] = b"x" * len(kept[::4096])
+    time.sleep(0.3)
+    return {"out": b"done"}

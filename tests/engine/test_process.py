@@ -19,7 +19,9 @@ def call(name, *, memory=4 * GIB, threads=1):
 
 def run(name, progress=ignore_progress, cancelled=None, **options):
     inputs = {"file": {"data": b"ab"}}
-    return run_in_process(call(name, **options), inputs, progress, cancelled or threading.Event())
+    result = run_in_process(call(name, **options), inputs, progress, cancelled or threading.Event())
+    assert result.peak_memory_bytes > 0
+    return result.files
 
 
 def test_a_stage_returns_its_files_and_reports_progress():

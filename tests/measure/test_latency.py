@@ -18,13 +18,19 @@ from optimizer.stage import ignore_progress
 QUICK = {"max_seconds": 0.05, "min_rounds": 5, "max_rounds": 6}
 
 
+BASE, MODEL = "b" * 64, "a" * 64
+
+
+def window(files, **options):
+    """The latencies of named files, measured together; the first is the baseline."""
+    inputs = {name: {"model.tflite": content} for name, content in files.items()}
+    params = QUICK | {"baseline": next(iter(files))} | options
+    return json.loads(stage(params, inputs, ignore_progress)["latencies.json"])["files"]
+
+
 @pytest.fixture(scope="module")
 def against_baseline(cnn):
-    inputs = {
-        "model": {"model.tflite": cnn.files["int8_io"]},
-        "baseline": {"model.tflite": cnn.files["float32"]},
-    }
-    return json.loads(stage(QUICK, inputs, ignore_progress)["latency.json"])
+    return window({BASE: cnn.files["float32"], MODEL: cnn.files["int8_io"]})[MODEL]
 
 
 def test_a_variant_is_measured_against_its_baseline(against_baseline):
@@ -43,9 +49,7 @@ def test_a_variant_is_measured_against_its_baseline(against_baseline):
 
 
 def test_a_file_alone_has_no_ratio(words):
-    inputs = {"model": {"model.tflite": words.files["float32"]}}
-
-    result = json.loads(stage(QUICK, inputs, ignore_progress)["latency.json"])
+    result = window({BASE: words.files["float32"]})[BASE]
 
     assert result["p50_ms"] > 0
     assert (result["ratio"], result["ratio_ci"], result["significant"]) == (None, None, None)
@@ -79,19 +83,36 @@ def test_benchmark_refuses_what_is_no_tflite(tmp_path):
         benchmark_files([tmp_path / "missing.tflite"])
 
 
-def test_a_file_the_runtime_cannot_run_ends_in_one_sentence():
-    inputs = {"model": {"model.tflite": b"\x18\0\0\0TFL3" + b"\0" * 64}}
+BROKEN = b"\x18\0\0\0TFL3" + b"\0" * 64
 
-    with pytest.raises(StageError, match="TensorFlow Lite runtime") as caught:
-        stage(QUICK, inputs, ignore_progress)
-    assert caught.value.log
+
+def test_many_files_are_measured_together_and_a_broken_one_does_not_end_the_others(cnn):
+    told = []
+    inputs = {BASE: cnn.files["float32"], MODEL: BROKEN, "c" * 64: cnn.files["int8_io"]}
+    files = {name: {"model.tflite": content} for name, content in inputs.items()}
+
+    content = stage(
+        QUICK | {"baseline": BASE}, files, lambda fraction, text, **_: told.append(fraction)
+    )
+    found = json.loads(content["latencies.json"])["files"]
+
+    assert "TensorFlow Lite runtime" in found[MODEL]["error"]
+    assert found[BASE]["ratio"] is None
+    assert found["c" * 64]["ratio"] > 0
+    assert found["c" * 64]["files"] == 3
+    assert found["c" * 64]["rounds"] == found[BASE]["rounds"] >= 5
+    assert told == sorted(told)
+    assert len(told) > 3
+
+
+def test_a_baseline_that_the_runtime_cannot_run_ends_in_one_sentence():
+    with pytest.raises(StageError, match=r"baseline cannot be measured.*TensorFlow Lite runtime"):
+        window({BASE: BROKEN})
 
 
 def test_a_crash_is_reported_with_its_signal_in_words():
-    ended = subprocess.CompletedProcess([], returncode=-11, stdout=b"", stderr=b"last words")
-
     with pytest.raises(StageError, match="SIGSEGV, Segmentation fault") as caught:
-        latency._answer(ended)
+        latency.checked_answer(-11, {}, "last words")
     assert caught.value.log == "last words"
 
 
@@ -114,7 +135,7 @@ def test_the_process_ends_with_its_parent(cnn, tmp_path):
         process.kill()
 
     assert process.returncode == 1
-    assert output == b""
+    assert b'"files"' not in output
 
 
 def test_measuring_imports_no_tensorflow():

@@ -1,0 +1,181 @@
+"""Where stages are scheduled: Dask inside the engine's process, or a scheduler elsewhere.
+
+By default one scheduler and one worker run in the engine's process and listen on loopback
+only, with mutual TLS under certificates made for this one start.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dask
+from distributed import Client, Scheduler, Worker
+from distributed.security import Security
+
+from optimizer.engine.tasks import BENCHMARK, StagePlugin, same_build, worker_resources
+from optimizer.errors import InputError, StageError
+from optimizer.settings import TLS_FILES, Capacity, Settings
+
+_CONFIG = {
+    # A stage that dies with its worker is not run again behind the person's back.
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    "distributed.admin.large-graph-warning-threshold": "1GB",
+    "distributed.comm.timeouts.connect": "10s",
+}
+_CONNECT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class WorkerFacts:
+    """What is known of a worker.
+
+    Attributes:
+        address: of the worker.
+        slots: how many training stages it runs at once.
+        benchmark: whether it may measure latency.
+        usable: whether its code and libraries are the engine's, so that its results are.
+        memory_bytes: of its machine; 0 where Dask does not say.
+    """
+
+    address: str
+    slots: int
+    benchmark: bool
+    usable: bool
+    memory_bytes: int = 0
+
+
+class Cluster:
+    """A connection to a scheduler and what was started for it."""
+
+    def __init__(self, where: str, client: Client, owned: tuple[Any, ...] = ()) -> None:
+        self.where, self.client, self._owned = where, client, owned
+
+    async def workers(self) -> list[WorkerFacts]:
+        """The workers that are connected.
+
+        Raises:
+            OSError: the scheduler does not answer.
+        """
+        scheduler = self.client.scheduler
+        if scheduler is None:
+            raise OSError("the scheduler is gone")
+        identity = await scheduler.identity(n_workers=-1)
+        return [_facts(address, known) for address, known in sorted(identity["workers"].items())]
+
+    @property
+    def connected(self) -> bool:
+        """Whether the scheduler is there, as far as is known."""
+        return bool(self.client.status == "running")
+
+    async def close(self) -> None:
+        """Close the connection, and what was started for it; running stages are killed."""
+        with suppress(OSError, TimeoutError):
+            await self.client.close()
+        for part in self._owned:
+            await part.close()
+
+
+async def open_cluster(settings: Settings, room: Capacity, folder: Path) -> Cluster:
+    """Start or join the cluster that the settings say, with the stages' plugin on its workers.
+
+    Args:
+        settings: where.
+        room: what this machine gives, when stages run here.
+        folder: where Dask may keep temporary files.
+
+    Raises:
+        InputError: the certificates cannot be read.
+        StageError: the scheduler does not answer.
+    """
+    dask.config.set(_CONFIG)
+    logging.getLogger("distributed").setLevel("ERROR")  # it sets "info" when imported
+    cluster = await (_join(settings) if settings.scheduler else _start(room, folder))
+    await cluster.client.register_plugin(StagePlugin())
+    return cluster
+
+
+async def _start(room: Capacity, folder: Path) -> Cluster:
+    security = Security.temporary()
+    loopback: Mapping[str, Any] = {
+        "protocol": "tls",
+        "host": "127.0.0.1",
+        "dashboard_address": "127.0.0.1:0",
+        "security": security,
+    }
+    scheduler = await Scheduler(dashboard=False, **loopback)
+    worker = await Worker(
+        scheduler.address,
+        nthreads=room.slots + 2,
+        resources=worker_resources(room, benchmark=True),
+        memory_limit=0,
+        local_directory=str(folder),
+        **loopback,
+    )
+    client = await Client(
+        scheduler.address, asynchronous=True, security=security, set_as_default=False
+    )
+    return Cluster("this machine", client, (worker, scheduler))
+
+
+async def _join(settings: Settings) -> Cluster:
+    address = str(settings.scheduler)
+    try:
+        client = await Client(
+            address,
+            asynchronous=True,
+            security=security_from(settings.tls) if address.startswith("tls") else None,
+            set_as_default=False,
+            timeout=_CONNECT_SECONDS,
+        )
+    except (OSError, TimeoutError, ValueError) as error:
+        raise StageError(
+            f"The Dask scheduler {address} does not answer. Check that it runs, that this machine "
+            "reaches it, and that both have the same certificates; or run stages on this machine "
+            "again (Settings, or without FEATHERWEIGHT_SCHEDULER).",
+            log=repr(error),
+        ) from None
+    return Cluster(address, client)
+
+
+def security_from(folder: str | None) -> Security:
+    """Mutual TLS with the certificates of a folder; see :mod:`optimizer.engine.certificates`.
+
+    Raises:
+        InputError: one of the files is missing.
+    """
+    if folder is None:
+        raise InputError(
+            "A tls:// scheduler needs certificates: give the folder that holds ca.pem, cert.pem "
+            "and key.pem (FEATHERWEIGHT_TLS, or Settings)."
+        )
+    paths = {role: Path(folder).expanduser() / name for role, name in TLS_FILES.items()}
+    for path in paths.values():
+        if not path.is_file():
+            raise InputError(
+                f"There is no {path.name} in the certificates' folder {folder}. Make the folder "
+                "with python -m optimizer.engine.certificates, and copy it to every machine."
+            )
+    own = {
+        f"tls_{role}_{kind}": str(paths[kind])
+        for role in ("client", "scheduler", "worker")
+        for kind in ("cert", "key")
+    }
+    return Security(require_encryption=True, tls_ca_file=str(paths["ca"]), **own)
+
+
+def _facts(address: str, known: Mapping[str, Any]) -> WorkerFacts:
+    offered = known.get("resources") or {}
+    return WorkerFacts(
+        address,
+        int(offered.get("slot", 0)),
+        BENCHMARK in offered,
+        same_build() in offered,
+        int(offered.get("memory", 0)),
+    )

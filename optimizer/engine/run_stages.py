@@ -1,0 +1,139 @@
+"""The stages of one run: each executed once, with the store kept up to date on how it is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from optimizer.engine.pool import ProgressEvent
+from optimizer.engine.runner import StageRunner
+from optimizer.errors import FeatherweightError, StageError
+from optimizer.keys import Stage
+from optimizer.store import Store
+from optimizer.store.base import utc_now
+from optimizer.store.records import RunStage
+
+_RECORD_SECONDS = 0.2
+
+
+class RunStages:
+    """Executes stages for one run, and records them.
+
+    Args:
+        store: where the run is.
+        runner: executes single stages.
+        run_id: the run.
+    """
+
+    def __init__(self, store: Store, runner: StageRunner, run_id: str) -> None:
+        self._store, self.runner, self._run_id = store, runner, run_id
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._rows: dict[str, RunStage] = {}
+        self._recorded: dict[str, float] = {}
+
+    def plan(self, stages: Iterable[tuple[Stage, tuple[str, ...]]]) -> None:
+        """List stages as waiting, each with the ids of the variants that need it.
+
+        Listed before anybody asks whether their results are there, so that those results are
+        not deleted meanwhile.
+        """
+        rows = {
+            stage.key: RunStage(self._run_id, stage.key, stage.name, stage.label, variant_ids)
+            for stage, variant_ids in stages
+            if stage.key not in self._rows
+        }
+        self._rows |= rows
+        self._store.put_stages(list(rows.values()))
+
+    def missing(self, stage: Stage) -> list[Stage]:
+        """The stage and those before it, without what only leads to results that are there."""
+        needed: dict[str, Stage] = {}
+
+        def visit(stage: Stage) -> None:
+            if stage.key in needed:
+                return
+            if not self.runner.has(stage):
+                for source in stage.inputs.values():
+                    if isinstance(source, Stage):
+                        visit(source)
+            needed[stage.key] = stage
+
+        visit(stage)
+        return list(needed.values())
+
+    def task(self, stage: Stage) -> asyncio.Task[None]:
+        """The stage's execution, begun when first asked for, after those it needs.
+
+        Raises:
+            InputError, StageError: when awaited; see :meth:`StageRunner.run`.
+        """
+        if stage.key not in self._tasks:
+            self._tasks[stage.key] = asyncio.create_task(self._stage(stage))
+        return self._tasks[stage.key]
+
+    def ran(self, key: str) -> bool:
+        """Whether this run has executed the stage, rather than found its result."""
+        row = self._rows.get(key)
+        return row is not None and row.state == "done" and not row.cached
+
+    def cancel(self) -> None:
+        """End whatever this run executes, unless another run waits for it too."""
+        for task in self._tasks.values():
+            task.cancel()
+
+    def log(self, text: str) -> None:
+        """Add a line to the run's log."""
+        self._store.append_log(self._run_id, f"{utc_now()} {text}\n")
+
+    async def _stage(self, stage: Stage) -> None:
+        if stage.key not in self._rows:
+            self.plan([(stage, ())])
+        if self.runner.has(stage):
+            self._record(stage.key, state="done", cached=True, fraction=1.0)
+            return
+        upstream = [self.task(s) for s in stage.inputs.values() if isinstance(s, Stage)]
+        try:
+            await asyncio.gather(*upstream)
+        except FeatherweightError:
+            self._record(stage.key, state="cancelled", message="an earlier stage failed")
+            raise
+        await self._execute(stage)
+
+    async def _execute(self, stage: Stage) -> None:
+        started = time.monotonic()
+
+        def listen(event: ProgressEvent) -> None:
+            nonlocal started
+            if event.get("started"):
+                started = time.monotonic()
+                self._record(stage.key, state="running", started_at=utc_now(), message="started")
+                self.log(f"{stage.label}: started{event.get('where', '')}")
+                return
+            if "waiting" in event:
+                self._record(stage.key, state="waiting", message=event["waiting"])
+                self.log(f"{stage.label}: {event['waiting']}")
+                return
+            due = time.monotonic() - self._recorded.get(stage.key, 0.0) >= _RECORD_SECONDS
+            changes = {name: event[name] for name in ("fraction", "message", "numbers")}
+            if due or event["fraction"] == 1.0:
+                self._record(stage.key, **changes)
+
+        try:
+            await self.runner.run(stage, listen)
+        except FeatherweightError as error:
+            self._record(stage.key, state="failed", message=str(error), finished_at=utc_now())
+            self.log(f"{stage.label}: {error}")
+            if isinstance(error, StageError) and error.log:
+                self.log(error.log)
+            raise
+        seconds = time.monotonic() - started
+        self._record(stage.key, state="done", fraction=1.0, seconds=seconds, finished_at=utc_now())
+        self.log(f"{stage.label}: done in {seconds:.1f} s")
+
+    def _record(self, key: str, **changes: Any) -> None:
+        self._rows[key] = replace(self._rows[key], **changes)
+        self._recorded[key] = time.monotonic()
+        self._store.put_stage(self._rows[key])

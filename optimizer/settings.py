@@ -1,0 +1,178 @@
+"""How and where the engine works: what a person set, and what this machine has.
+
+``settings.json`` in the store's folder, over which environment variables go.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from optimizer.errors import InputError
+
+SETTINGS_FILE = "settings.json"
+VARIABLES = {
+    "scheduler": "FEATHERWEIGHT_SCHEDULER",
+    "tls": "FEATHERWEIGHT_TLS",
+    "slots": "FEATHERWEIGHT_SLOTS",
+    "threads": "FEATHERWEIGHT_THREADS",
+}
+"""Setting → the environment variable that goes over it."""
+TLS_FILES = {"ca": "ca.pem", "cert": "cert.pem", "key": "key.pem"}
+"""What a folder of certificates holds; see :mod:`optimizer.engine.certificates`."""
+
+_MEMORY_SHARE = 0.8
+_MEMORY_PER_SLOT = 1.5 * 2**30
+"""Less than this per slot, and a usual training would not fit."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a person set; ``None`` is decided by the machine.
+
+    Attributes:
+        scheduler: address of a Dask scheduler, ``tls://host:8786``; ``None`` runs stages here.
+        tls: folder with ``ca.pem``, ``cert.pem`` and ``key.pem`` for a scheduler.
+        slots: how many training stages may run at once on this machine.
+        threads: processor threads of each stage. Another count gives other bytes, so results
+            are kept apart by it.
+    """
+
+    scheduler: str | None = None
+    tls: str | None = None
+    slots: int | None = None
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, most in (("slots", 256), ("threads", 64)):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, int) and 1 <= value <= most):
+                raise InputError(
+                    f"The setting {name} is a whole number from 1 to {most}; received {value!r}."
+                )
+        if self.scheduler is not None:
+            check_address(self.scheduler)
+
+    @classmethod
+    def load(cls, home: Path) -> Settings:
+        """The settings that hold for a store: its file, and over it the environment.
+
+        Raises:
+            InputError: one of them cannot be used; names it, and where it was set.
+        """
+        values = {**_from_file(home / SETTINGS_FILE), **from_environment()}
+        return cls(**values)
+
+    def save(self, home: Path) -> None:
+        """Keep the settings for a store."""
+        kept = {name: value for name, value in asdict(self).items() if value is not None}
+        text = json.dumps(kept, indent=2) + "\n"
+        draft = home / f"{SETTINGS_FILE}.new"
+        draft.write_text(text)
+        draft.replace(home / SETTINGS_FILE)
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What a machine gives to stages.
+
+    Attributes:
+        slots: how many training stages may run at once.
+        threads: processor threads of each.
+        memory_bytes: of all of them together.
+    """
+
+    slots: int
+    threads: int
+    memory_bytes: int
+
+    @property
+    def memory_per_slot(self) -> int:
+        """A slot's share of the memory, in bytes."""
+        return self.memory_bytes // self.slots
+
+
+def capacity(settings: Settings) -> Capacity:
+    """What this machine gives to stages, as far as it is not set.
+
+    One thread per stage on machines of up to four cores, where a second thread makes a small
+    model's training a few per cent faster and a second stage twice as much work; two on larger
+    ones. As many slots as the cores and the memory allow.
+    """
+    cores = available_cores()
+    memory = int(psutil.virtual_memory().total * _MEMORY_SHARE)
+    threads = settings.threads or (1 if cores <= 4 else 2)
+    fitting = max(1, int(memory / _MEMORY_PER_SLOT))
+    slots = settings.slots or max(1, min(cores // threads, fitting))
+    return Capacity(slots, threads, memory)
+
+
+def available_cores() -> int:
+    """The processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def from_environment() -> dict[str, Any]:
+    """What environment variables set.
+
+    Raises:
+        InputError: a number is none.
+    """
+    found: dict[str, Any] = {}
+    for name, variable in VARIABLES.items():
+        text = os.environ.get(variable, "").strip()
+        if not text:
+            continue
+        if name in ("slots", "threads"):
+            if not text.isdecimal():
+                raise InputError(f"{variable} is a whole number; received {text!r:.80}.")
+            found[name] = int(text)
+        else:
+            found[name] = text
+    return found
+
+
+def check_address(address: str) -> None:
+    """Refuse what is no address of a Dask scheduler.
+
+    Raises:
+        InputError: with an example.
+    """
+    scheme, _, rest = address.partition("://")
+    host, _, port = rest.rpartition(":")
+    if scheme not in ("tls", "tcp") or not host or not port.isdecimal() or "/" in rest:
+        raise InputError(
+            f"A scheduler's address looks like tls://10.0.0.5:8786; received {address!r:.120}."
+        )
+    local = host in ("127.0.0.1", "localhost", "[::1]")
+    if scheme == "tcp" and not local:
+        raise InputError(
+            "Whoever reaches a Dask scheduler without TLS runs code on its workers, so tcp:// is "
+            f"accepted on this machine only; received {address!r:.120}. Start the scheduler with "
+            "TLS and give its tls:// address; the README has the commands."
+        )
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError):
+        raise InputError(
+            f"The file {path} cannot be read as JSON. Mend it, or delete it for the defaults."
+        ) from None
+    known = {field.name for field in fields(Settings)}
+    if not isinstance(content, dict) or set(content) - known:
+        raise InputError(
+            f"The file {path} has settings that are not known. Known ones are: "
+            f"{', '.join(sorted(known))}."
+        )
+    return content
