@@ -39,7 +39,9 @@ def test_recipes_of_the_first_version_are_found_by_their_new_hash(store: Store) 
     study = build_study(store)
     connection = store._db._connection()
     connection.execute("UPDATE variants SET recipe_hash = 'of old ' || seq")
-    for column in ("datasets DROP COLUMN options", "studies DROP COLUMN objective"):
+    older = ("datasets DROP COLUMN options", "studies DROP COLUMN objective")
+    connection.execute("DROP TABLE trials")
+    for column in (*older, "runs DROP COLUMN result"):
         connection.execute(f"ALTER TABLE {column}")
     connection.execute("PRAGMA user_version = 1")
     store.close()
