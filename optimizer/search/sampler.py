@@ -1,0 +1,176 @@
+"""Which candidate to try next: the one that promises most for the seconds it costs.
+
+TPE proposes (:mod:`optimizer.search.proposals`); to its proposals are added the neighbours of
+the best trials and everything whose training is in the store. Of these the one is tried whose
+expected improvement, within the constraints, is largest per second (Snoek et al. 2012,
+arXiv:1206.2944; Gardner et al. 2014, "Bayesian optimization with inequality constraints"). So a
+quantization mode of a model that is trained already, which costs seconds, comes before another
+training that promises little more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimizer.search.goal import Figures, Goal, excess, feasible
+from optimizer.search.proposals import propose
+from optimizer.search.space import Candidate, Space
+from optimizer.search.start import start_candidates
+from optimizer.search.surrogate import Coordinates, Surrogate, below, expected_improvement
+from optimizer.store.records import Trial, TrialOrigin
+
+_ASKED = 32
+_LEADERS = 3
+_FEWEST = 4
+"""Finished trials below which nothing can be predicted."""
+_NOTHING = 1e-12
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What trying a candidate costs.
+
+    Attributes:
+        stored: whether the result with a content key is in the store.
+        seconds: stage name → how long it takes, as far as known; ``""`` for converting and
+            measuring, which every candidate needs.
+    """
+
+    stored: Callable[[str], bool]
+    seconds: Mapping[str, float]
+
+    def missing(self, candidate: Candidate) -> list[str]:
+        """The names of the training stages that would have to run."""
+        return [name for name, key in candidate.training if not self.stored(key)]
+
+    def of(self, candidate: Candidate) -> float:
+        """Seconds that a candidate will probably take."""
+        known = [value for name, value in self.seconds.items() if name]
+        usual = sum(known) / len(known) if known else 10.0
+        training = sum(self.seconds.get(name, usual) for name in self.missing(candidate))
+        return training + self.seconds.get("", 1.0)
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A candidate, and why it is tried."""
+
+    candidate: Candidate
+    origin: TrialOrigin
+
+
+class Sampler:
+    """Chooses the candidates of one search; the same trials give the same choice.
+
+    Args:
+        space: what to choose from.
+        goal: what trials are judged by.
+        seed: of the search.
+    """
+
+    def __init__(self, space: Space, goal: Goal, seed: int) -> None:
+        self._space, self._goal, self._seed = space, goal, seed
+        self._coordinates = Coordinates(space)
+        self._start = start_candidates(space)
+
+    def next(self, trials: Sequence[Trial], costs: Costs) -> Suggestion | None:
+        """The candidate to try next; ``None`` when all were tried.
+
+        Args:
+            trials: so far, running ones and those of the study included.
+            costs: what trying one costs.
+        """
+        tried = {trial.recipe.hash for trial in trials}
+        for candidate in self._start:
+            if candidate.key not in tried:
+                return Suggestion(candidate, "start")
+        left = [c for c in self._space.candidates if c.key not in tried]
+        if not left:
+            return None
+        complete = [trial for trial in trials if trial.state == "complete"]
+        if len(complete) < _FEWEST:
+            rng = np.random.default_rng((self._seed, len(trials)))
+            return Suggestion(left[int(rng.integers(len(left)))], "sampled")
+        pool = self._pool(left, trials, complete, costs)
+        best = pool[int(np.argmax(self._worth(pool, trials, complete, costs)))]
+        return Suggestion(best, "sampled" if costs.missing(best) else "sibling")
+
+    def _pool(
+        self,
+        left: list[Candidate],
+        trials: Sequence[Trial],
+        complete: Sequence[Trial],
+        costs: Costs,
+    ) -> list[Candidate]:
+        proposed = propose(self._space, self._goal, trials, self._seed, _ASKED)
+        leaders = [trial.choices for trial in self._ranked(complete)[:_LEADERS]]
+        near = [c for c in left if any(_steps(c.choices, leader) <= 1 for leader in leaders)]
+        free = [c for c in left if not costs.missing(c)]
+        pool = {c.key: c for c in (*proposed, *near, *free)}
+        return list(pool.values()) or left
+
+    def _ranked(self, complete: Sequence[Trial]) -> list[Trial]:
+        """The best first: feasible ones by cost, then the others by what they break."""
+
+        def place(trial: Trial) -> tuple[float, float]:
+            return excess(trial.violations), self._goal.cost(Figures.read(trial.figures))
+
+        return sorted(complete, key=place)
+
+    def _worth(
+        self,
+        pool: list[Candidate],
+        trials: Sequence[Trial],
+        complete: Sequence[Trial],
+        costs: Costs,
+    ) -> np.ndarray:
+        """Expected improvement within the constraints per second, shape (len(pool),)."""
+        rows = self._coordinates.rows([candidate.choices for candidate in pool])
+        chance = self._chance(rows, trials, complete)
+        seconds = np.array([costs.of(candidate) for candidate in pool])
+        kept = [t for t in complete if feasible(t.violations)]
+        if not kept:
+            return chance / seconds
+        best = min(self._cost(trial) for trial in kept)
+        mean, deviation = self._predicted(rows, complete, self._cost)
+        improvement = expected_improvement(best, mean, deviation)
+        return (improvement * chance + _NOTHING * chance) / seconds
+
+    def _chance(
+        self, rows: np.ndarray, trials: Sequence[Trial], complete: Sequence[Trial]
+    ) -> np.ndarray:
+        """The chance that every constraint is kept."""
+        chance = np.ones(len(rows))
+        for name in complete[0].violations:
+            known = [t for t in trials if t.state in ("complete", "pruned")]
+            mean, deviation = self._predicted(rows, known, lambda t, n=name: _violation(t, n))
+            chance *= below(0.0, mean, deviation)
+        return chance
+
+    def _predicted(
+        self, rows: np.ndarray, known: Sequence[Trial], value: Callable[[Trial], float | None]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        pairs = [(t.choices, found) for t in known if (found := value(t)) is not None]
+        seen = self._coordinates.rows([choices for choices, _ in pairs])
+        values = np.array([found for _, found in pairs])
+        return Surrogate(self._coordinates, seen, values).predict(rows)
+
+    def _cost(self, trial: Trial) -> float:
+        """The cost; of sizes and ratios the logarithm, so that improvements are relative."""
+        cost = self._goal.cost(Figures.read(trial.figures))
+        return cost if self._goal.objective == "accuracy" else math.log(cost)
+
+
+def _violation(trial: Trial, name: str) -> float | None:
+    """By how much a trial broke a constraint, squeezed where it was broken by far."""
+    found = trial.violations.get(name)
+    return None if found is None else math.copysign(math.log1p(abs(found)), found)
+
+
+def _steps(a: Mapping[str, int], b: Mapping[str, int]) -> int:
+    """In how many choice points two candidates differ, among those that both were asked."""
+    return sum(a[path] != b[path] for path in a.keys() & b.keys())
