@@ -23,11 +23,13 @@ from optimizer.search.start import start_candidates
 from optimizer.search.surrogate import Coordinates, Surrogate, below, expected_improvement
 from optimizer.store.records import Trial, TrialOrigin
 
-_ASKED = 32
+_ASKED = 12
 _LEADERS = 3
 _FEWEST = 4
 """Finished trials below which nothing can be predicted."""
 _NOTHING = 1e-12
+_TRUST = 0.25
+SLACK = 0.0
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,9 @@ class Sampler:
             rng = np.random.default_rng((self._seed, len(trials)))
             return Suggestion(left[int(rng.integers(len(left)))], "sampled")
         pool = self._pool(left, trials, complete, costs)
+        rng = np.random.default_rng((self._seed, len(trials)))
+        if rng.random() < _TRUST:
+            pool = propose(self._space, self._goal, trials, self._seed, _ASKED) or pool
         best = pool[int(np.argmax(self._worth(pool, trials, complete, costs)))]
         return Suggestion(best, "sampled" if costs.missing(best) else "sibling")
 
@@ -106,11 +111,10 @@ class Sampler:
         complete: Sequence[Trial],
         costs: Costs,
     ) -> list[Candidate]:
-        proposed = propose(self._space, self._goal, trials, self._seed, _ASKED)
         leaders = [trial.choices for trial in self._ranked(complete)[:_LEADERS]]
         near = [c for c in left if any(_steps(c.choices, leader) <= 1 for leader in leaders)]
         free = [c for c in left if not costs.missing(c)]
-        pool = {c.key: c for c in (*proposed, *near, *free)}
+        pool = {c.key: c for c in (*near, *free)}
         return list(pool.values()) or left
 
     def _ranked(self, complete: Sequence[Trial]) -> list[Trial]:
@@ -148,7 +152,7 @@ class Sampler:
         for name in complete[0].violations:
             known = [t for t in trials if t.state in ("complete", "pruned")]
             mean, deviation = self._predicted(rows, known, lambda t, n=name: _violation(t, n))
-            chance *= below(0.0, mean, deviation)
+            chance *= below(SLACK, mean, deviation)
         return chance
 
     def _predicted(
