@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from optimizer.search.goal import Figures, Goal, feasible
@@ -22,7 +22,6 @@ class Checked:
         metric, baseline: the study's metric, of the candidate and of the baseline.
         lost: see :func:`optimizer.quality.lost`.
         interval: 95 % interval of what was lost, samples in pairs; ``None`` without a metric.
-        broken: whether the limit of the accuracy drop is broken.
     """
 
     samples: int
@@ -30,7 +29,6 @@ class Checked:
     baseline: float | None
     lost: float | None
     interval: tuple[float, float] | None
-    broken: bool
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ def verdict(
     trial: Trial,
     goal: Goal,
     parts: Mapping[str, Checked],
-    latency: tuple[float, tuple[float, float] | None] | None,
+    latency: tuple[float | None, tuple[float, float] | None] | None,
 ) -> Confirmation:
     """What the new measurements say; the search's own figures count as well.
 
@@ -90,7 +88,8 @@ def verdict(
         trial: the candidate.
         goal: with the constraints.
         parts: what the parts of the test set say, which the search did not judge by.
-        latency: ratio and interval measured anew, or ``None`` when latency is no matter.
+        latency: ratio and interval measured anew, or ``None`` when latency is no matter. A
+            ratio that could not be measured keeps no limit of the latency.
     """
     figures = Figures.read(trial.figures)
     found = [goal.violations(figures)]
@@ -117,7 +116,5 @@ def _accuracy(goal: Goal, part: Checked) -> float | None:
     limits = goal.constraints
     if limits.max_accuracy_drop is None:
         return None
-    judged = Goal(
-        goal.objective, limits, goal.metric, goal.higher_is_better, Figures(metric=part.baseline)
-    )
+    judged = replace(goal, baseline=Figures(metric=part.baseline))
     return judged.violations(Figures(metric=part.metric))["accuracy_drop"]

@@ -47,7 +47,7 @@ class SearchOptions(Part):
     ``space`` is a grid as :class:`optimizer.grid.Grid` reads it; ``per_layer`` adds, to each
     recipe that prunes single weights, the one whose layers have different sparsities, chosen by
     a sensitivity scan. ``trials`` counts candidates that this search tries, not those that the
-    study had already.
+    study had already; a trial that takes longer than ``minutes_per_trial`` is ended.
     """
 
     objective: Objective = "download"
@@ -56,6 +56,7 @@ class SearchOptions(Part):
     per_layer: bool = False
     trials: Annotated[int, Field(ge=1, le=2000)] | None = 40
     minutes: Annotated[float, Field(gt=0.0, le=10_000.0)] | None = None
+    minutes_per_trial: Annotated[float, Field(gt=0.0, le=10_000.0)] = 30.0
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
 
     @model_validator(mode="after")

@@ -9,11 +9,12 @@ a removed weight costs least.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 from optimizer.errors import InputError
-from optimizer.plan import StudyPlan
 from optimizer.keys import Stage
+from optimizer.plan import StudyPlan
 from optimizer.recipe import Recipe
 
 SPARSITIES = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -127,7 +128,7 @@ def _convex(pruned: Mapping[str, Mapping[str, float]]) -> list[tuple[float, floa
         while len(hull) > 1 and _slope(hull[-2], hull[-1]) >= _slope(hull[-1], point):
             hull.pop()
         hull.append(point)
-    return [(_slope(a, b), b[0]) for a, b in zip(hull, hull[1:], strict=False)]
+    return [(_slope(a, b), b[0]) for a, b in pairwise(hull)]
 
 
 def _slope(a: tuple[float, float], b: tuple[float, float]) -> float:

@@ -13,10 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from optimizer.search.goal import Figures, Goal, excess, feasible
+from optimizer.search.goal import Figures, Goal, feasible
 from optimizer.search.proposals import propose
 from optimizer.search.space import Candidate, Space
 from optimizer.search.start import start_candidates
@@ -24,12 +25,13 @@ from optimizer.search.surrogate import Coordinates, Surrogate, below, expected_i
 from optimizer.store.records import Trial, TrialOrigin
 
 _ASKED = 12
-_LEADERS = 3
 _FEWEST = 4
 """Finished trials below which nothing can be predicted."""
 _NOTHING = 1e-12
-_TRUST = 0.25
-SLACK = 0.0
+_PER_TRIAL = 0.5
+"""What a trial costs besides its seconds, in trainings: it uses up one of the budget's trials."""
+_TRUST = 0.2
+"""Share of choices that are made among TPE's proposals alone."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Costs:
         known = [value for name, value in self.seconds.items() if name]
         usual = sum(known) / len(known) if known else 10.0
         training = sum(self.seconds.get(name, usual) for name in self.missing(candidate))
-        return training + self.seconds.get("", 1.0)
+        return training + self.seconds.get("", 1.0) + _PER_TRIAL * usual
 
 
 @dataclass(frozen=True)
@@ -97,33 +99,12 @@ class Sampler:
         if len(complete) < _FEWEST:
             rng = np.random.default_rng((self._seed, len(trials)))
             return Suggestion(left[int(rng.integers(len(left)))], "sampled")
-        pool = self._pool(left, trials, complete, costs)
+        pool = left
         rng = np.random.default_rng((self._seed, len(trials)))
         if rng.random() < _TRUST:
-            pool = propose(self._space, self._goal, trials, self._seed, _ASKED) or pool
+            pool = propose(self._space, self._goal, trials, self._seed, _ASKED) or left
         best = pool[int(np.argmax(self._worth(pool, trials, complete, costs)))]
         return Suggestion(best, "sampled" if costs.missing(best) else "sibling")
-
-    def _pool(
-        self,
-        left: list[Candidate],
-        trials: Sequence[Trial],
-        complete: Sequence[Trial],
-        costs: Costs,
-    ) -> list[Candidate]:
-        leaders = [trial.choices for trial in self._ranked(complete)[:_LEADERS]]
-        near = [c for c in left if any(_steps(c.choices, leader) <= 1 for leader in leaders)]
-        free = [c for c in left if not costs.missing(c)]
-        pool = {c.key: c for c in (*near, *free)}
-        return list(pool.values()) or left
-
-    def _ranked(self, complete: Sequence[Trial]) -> list[Trial]:
-        """The best first: feasible ones by cost, then the others by what they break."""
-
-        def place(trial: Trial) -> tuple[float, float]:
-            return excess(trial.violations), self._goal.cost(Figures.read(trial.figures))
-
-        return sorted(complete, key=place)
 
     def _worth(
         self,
@@ -151,8 +132,8 @@ class Sampler:
         chance = np.ones(len(rows))
         for name in complete[0].violations:
             known = [t for t in trials if t.state in ("complete", "pruned")]
-            mean, deviation = self._predicted(rows, known, lambda t, n=name: _violation(t, n))
-            chance *= below(SLACK, mean, deviation)
+            mean, deviation = self._predicted(rows, known, partial(_violation, name))
+            chance *= below(0.0, mean, deviation)
         return chance
 
     def _predicted(
@@ -169,12 +150,7 @@ class Sampler:
         return cost if self._goal.objective == "accuracy" else math.log(cost)
 
 
-def _violation(trial: Trial, name: str) -> float | None:
+def _violation(name: str, trial: Trial) -> float | None:
     """By how much a trial broke a constraint, squeezed where it was broken by far."""
     found = trial.violations.get(name)
     return None if found is None else math.copysign(math.log1p(abs(found)), found)
-
-
-def _steps(a: Mapping[str, int], b: Mapping[str, int]) -> int:
-    """In how many choice points two candidates differ, among those that both were asked."""
-    return sum(a[path] != b[path] for path in a.keys() & b.keys())

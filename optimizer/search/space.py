@@ -193,14 +193,7 @@ def _all(grid: Grid) -> Iterator[tuple[dict[str, int], dict[str, Any]]]:
     """Depth first: the last choice point that has alternatives left is moved on."""
     prefix: list[int] = []
     while True:
-        taken: list[tuple[str, int, int]] = []
-
-        def pick(path: str, count: int, taken: list[tuple[str, int, int]] = taken) -> int:
-            index = prefix[len(taken)] if len(taken) < len(prefix) else 0
-            taken.append((path, index, count))
-            return index
-
-        data = grid.choose(pick)
+        taken, data = _following(grid, prefix)
         yield {path: index for path, index, _ in taken}, data
         while taken and taken[-1][1] + 1 == taken[-1][2]:
             taken.pop()
@@ -208,6 +201,23 @@ def _all(grid: Grid) -> Iterator[tuple[dict[str, int], dict[str, Any]]]:
             return
         prefix = [index for _, index, _ in taken]
         prefix[-1] += 1
+
+
+def _following(grid: Grid, prefix: list[int]) -> tuple[list[tuple[str, int, int]], dict[str, Any]]:
+    """The combination that begins with some indices and goes on with first alternatives.
+
+    Returns:
+        (choice point, index, number of alternatives) of every choice made, and the recipe.
+    """
+    taken: list[tuple[str, int, int]] = []
+
+    def pick(path: str, count: int) -> int:
+        index = prefix[len(taken)] if len(taken) < len(prefix) else 0
+        taken.append((path, index, count))
+        return index
+
+    data = grid.choose(pick)
+    return taken, data
 
 
 def _value_at(data: Any, path: str) -> float | None:

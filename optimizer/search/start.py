@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import product
 
 from optimizer.search.space import Candidate, Space
 
@@ -15,7 +14,7 @@ def start_candidates(space: Space) -> list[Candidate]:
     """A few well-spread candidates, in the order to try them.
 
     Recipes that only convert and quantize cost seconds and say what the number formats do to
-    the file and to the metric. Of those that train, the corners and the middle of the numbers
+    the file and to the metric. Of those that train, the middle of the numbers and their ends
     are taken, all other alternatives being what the least training asks for: a model of the
     figures then interpolates rather than extrapolates.
     """
@@ -24,7 +23,7 @@ def start_candidates(space: Space) -> list[Candidate]:
 
 
 def _corners(space: Space) -> list[Candidate]:
-    """Trained candidates nearest to the corners and the middle of their numbers."""
+    """Trained candidates nearest to the middle and the ends of their numbers."""
     trained = [c for c in space.candidates if c.training]
     scaled = [path for path in space.counts if path in space.scales]
     wholly = max((sum(path in c.choices for path in scaled) for c in trained), default=0)
@@ -37,9 +36,9 @@ def _corners(space: Space) -> list[Candidate]:
 
 
 def _places(dimensions: int) -> Iterable[tuple[float, ...]]:
-    """The middle, then the corners, of a unit square, line, or nothing."""
-    yield (0.5,) * dimensions
-    yield from product((0.0, 1.0), repeat=dimensions) if dimensions else ()
+    """The middle and the two ends of the diagonal, of a unit square or line."""
+    for place in (0.5, 0.0, 1.0):
+        yield (place,) * dimensions
 
 
 def _distance(space: Space, candidate: Candidate, place: tuple[float, ...]) -> float:

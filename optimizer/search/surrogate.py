@@ -9,15 +9,16 @@ sparsities are near each other as their ranks are; other alternatives are all eq
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from optimizer.search.space import Choices, Space
 
 _ABSENT = -1.0
-_LENGTHS = (0.4, 0.8, 1.6)
-_NOISES = (1e-4, 1e-2, 1e-1)
+_LENGTHS = (0.3, 0.7, 1.5, 3.0, 8.0)
+_NOISES = (1e-3, 1e-2, 1e-1)
+_SWEEPS = 2
 
 
 class Coordinates:
@@ -53,13 +54,19 @@ class Coordinates:
         left, right = a[:, None, :], b[None, :, :]
         apart = np.where(self.numeric, (left - right) ** 2, (left != right).astype(float))
         one_absent = (left == _ABSENT) != (right == _ABSENT)
-        return np.where(one_absent, 1.0, apart)
+        # Absent lies one step beside the middle of the numbers, so that the distances are those
+        # of points in space, which the kernel needs.
+        beside = 1.0 + np.where(self.numeric, (np.maximum(left, right) - 0.5) ** 2, 0.0)
+        return np.where(one_absent, beside, apart)
 
 
 class Surrogate:
-    """The posterior of one figure after some observations; length and noise by likelihood.
+    """The posterior of one figure after some observations.
 
-    Source: Rasmussen & Williams 2006, "Gaussian processes for machine learning", algorithm 2.1.
+    How far each choice point matters (its length), and the noise, are those with the largest
+    likelihood among a few values, found one after the other.
+    Source: Rasmussen & Williams 2006, "Gaussian processes for machine learning", algorithm 2.1
+    and section 5.1.
 
     Args:
         coordinates: of the space.
@@ -71,33 +78,35 @@ class Surrogate:
         self._coordinates, self._rows = coordinates, rows
         self._mean = float(values.mean())
         self._scale = float(values.std()) or 1.0
-        target = (values - self._mean) / self._scale
-        distances = coordinates.distances(rows, rows)
-        fits = [
-            self._fit(distances, target, length, noise) for length in _LENGTHS for noise in _NOISES
-        ]
-        _, self._length, self._factor, self._weights = max(fits, key=lambda fit: fit[0])
+        self._target = (values - self._mean) / self._scale
+        self._distances = coordinates.distances(rows, rows)
+        lengths, noise = np.full(rows.shape[1], _LENGTHS[1]), _NOISES[1]
+        for _ in range(_SWEEPS):
+            for index in range(len(lengths)):
+                tried = [np.where(np.arange(len(lengths)) == index, x, lengths) for x in _LENGTHS]
+                lengths = max(tried, key=lambda each: self._fit(each, noise)[0])
+            noise = max(_NOISES, key=lambda each: self._fit(lengths, each)[0])
+        self._lengths = lengths
+        _, self._factor, self._weights = self._fit(lengths, noise)
 
-    def _fit(
-        self, distances: np.ndarray, target: np.ndarray, length: float, noise: float
-    ) -> tuple[float, float, np.ndarray, np.ndarray]:
-        covariance = _kernel(distances, length) + noise * np.eye(len(target))
+    def _fit(self, lengths: np.ndarray, noise: float) -> tuple[float, np.ndarray, np.ndarray]:
+        covariance = _kernel(self._distances, lengths) + noise * np.eye(len(self._target))
         factor = np.linalg.cholesky(covariance)
-        weights = np.linalg.solve(factor.T, np.linalg.solve(factor, target))
-        likelihood = -0.5 * float(target @ weights) - float(np.log(np.diag(factor)).sum())
-        return likelihood, length, factor, weights
+        weights = np.linalg.solve(factor.T, np.linalg.solve(factor, self._target))
+        likelihood = -0.5 * float(self._target @ weights) - float(np.log(np.diag(factor)).sum())
+        return likelihood, factor, weights
 
     def predict(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation at some rows, each of shape (len(rows),)."""
-        cross = _kernel(self._coordinates.distances(rows, self._rows), self._length)
+        cross = _kernel(self._coordinates.distances(rows, self._rows), self._lengths)
         mean = cross @ self._weights
         spread = np.linalg.solve(self._factor, cross.T)
         variance = np.clip(1.0 - (spread**2).sum(axis=0), 1e-9, None)
         return self._mean + self._scale * mean, self._scale * np.sqrt(variance)
 
 
-def _kernel(distances: np.ndarray, length: float) -> np.ndarray:
-    each = np.exp(-distances / (2 * length**2))
+def _kernel(distances: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    each = np.exp(-distances / (2 * lengths**2))
     return 0.5 * each.mean(axis=-1) + 0.5 * each.prod(axis=-1)
 
 

@@ -186,9 +186,7 @@ def _positions(layer: Any) -> Sequence[int]:
 class _Judge:
     """Metric and loss of a model, as it stands, on training samples drawn once."""
 
-    def __init__(
-        self, model: Any, arrays: Arrays, params: Mapping[str, Any], samples: int
-    ) -> None:
+    def __init__(self, model: Any, arrays: Arrays, params: Mapping[str, Any], samples: int) -> None:
         objective = Objective.of(model, arrays, params["task"], params.get("loss"))
         chosen = np.sort(
             np.random.default_rng(params["seed"]).permutation(objective.samples)[:samples]
@@ -205,7 +203,9 @@ class _Judge:
     def __call__(self) -> tuple[float | None, float]:
         outputs, losses, sizes = [], [], []
         for start in range(0, self.samples, _BATCH):
-            x, y = ([part[start : start + _BATCH] for part in parts] for parts in (self._x, self._y))
+            x, y = (
+                [part[start : start + _BATCH] for part in parts] for parts in (self._x, self._y)
+            )
             batch = [tf.convert_to_tensor(part) for part in x]
             given = self._forward(batch if len(batch) > 1 else batch[0])
             outputs.append(np.asarray(given[0] if isinstance(given, list | tuple) else given))

@@ -63,9 +63,7 @@ class Watch:
             given = model(batch if len(batch) > 1 else batch[0], training=False)
             first = given[0] if isinstance(given, list | tuple) else given
             outputs.append(np.asarray(first))
-        return task_metric(
-            self.task, np.concatenate(outputs), self.y, self.x[0], self.threshold
-        )
+        return task_metric(self.task, np.concatenate(outputs), self.y, self.x[0], self.threshold)
 
 
 def threshold_of(model: Any) -> float:
