@@ -64,7 +64,7 @@ def sweep_lines(plan: SweepPlan) -> list[str]:
 
 
 def results_text(results: Mapping[str, Any]) -> str:
-    """What ``run`` and ``sweep`` print of the content of ``results.json``."""
+    """What ``run``, ``sweep`` and ``search`` print of the content of ``results.json``."""
     records = [results["baseline"], *results["variants"]]
     width = min(64, max(32, *(len(record["name"]) for record in records)))
     lines = [
@@ -75,17 +75,22 @@ def results_text(results: Mapping[str, Any]) -> str:
         if record["file"] is None:
             lines.append(f"{name} {record['state']}: {record['error']}")
             continue
-        ratio = record["latency_ms"]["ratio"]
+        latency = record["latency_ms"] or {}
+        p50, ratio = latency.get("p50"), latency.get("ratio")
+        speed = "-" if p50 is None else f"{p50:.3f} ms"
         lines.append(
             f"{name} {format_bytes(record['size_bytes']):>10} "
             f"{format_bytes(record['gzip_bytes']):>10} {_quality(record):>16} "
-            f"{record['latency_ms']['p50']:>7.3f} ms {'' if ratio is None else f'{ratio:.2f}':>7}"
+            f"{speed:>10} {'' if ratio is None else f'{ratio:.2f}':>7}"
         )
         lines += [
             f"  promise not kept: {item['promise']}; found: {item['found']}"
             for item in record["promises"]
             if not item["kept"]
         ]
+    if "search" in results:
+        found = results["search"]
+        lines += ["", f"{found['goal']}.", found["answer"]["text"], *found["answer"]["remarks"]]
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ from optimizer.engine.confirming import confirm
 from optimizer.engine.environment import describe_environment
 from optimizer.engine.run_stages import RunStages
 from optimizer.engine.trials import Trials
-from optimizer.engine.variants import VariantWork
+from optimizer.engine.variants import Made, VariantWork
 from optimizer.errors import FeatherweightError, InputError, StageError
 from optimizer.feasible import objections
 from optimizer.grid import Grid
@@ -84,17 +84,23 @@ class Search:
     async def _baseline(self, plan: StudyPlan) -> Variant:
         """The baseline, with the predictions that everything is compared with."""
         variant = self._store.add_variant(self._study_id, BASELINE)
+        work = VariantWork(self._store, self._stages, plan)
         known = variant.state == "done" and self._stages.runner.has(plan.baseline.evaluate)
         if not known or variant.stages.get("evaluate") != plan.baseline.evaluate.key:
-            made = await VariantWork(self._store, self._stages, plan).make(variant)
+            made = await work.make(variant)
             if made.error:
-                raise StageError(
-                    "The baseline could not be made, so there is nothing to compare candidates "
-                    f"with: {made.error}"
-                )
+                raise _without_baseline(made.error)
             self._store.update_variant(variant.id, state="done")
+        if self._options.needs_latency and not self._latency_known(variant.id):
+            made = Made(self._store.get_variant(variant.id), plan.baseline)
+            (measured,) = await work.measure([made])
+            if measured.error:
+                raise _without_baseline(measured.error)
         await self._stages.task(plan.data)
         return self._store.get_variant(variant.id)
+
+    def _latency_known(self, variant_id: str) -> bool:
+        return bool((self._store.get_variant(variant_id).results or {}).get("latency_ms"))
 
     def _judge(self, plan: StudyPlan) -> Judge:
         arrays = self._store.artifacts.path(plan.data.key, "arrays.npz")
@@ -210,6 +216,13 @@ class Search:
         result = dict(self._store.get_run(self._run.id).result or {})
         known = {"phase": phase, "spent_seconds": self._spent()}
         self._store.update_run(self._run.id, result={**result, **known, **more})
+
+
+def _without_baseline(reason: str) -> StageError:
+    return StageError(
+        "The baseline could not be made or measured, so there is nothing to compare candidates "
+        f"with: {reason}"
+    )
 
 
 def _goal_record(goal: Goal, judge: Judge) -> dict[str, Any]:

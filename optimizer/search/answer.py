@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from optimizer.format import format_bytes, format_metric
+from optimizer.format import format_bytes, format_metric, metric_title
 from optimizer.search.confirmation import Checked, Confirmation
 from optimizer.search.goal import Figures, Goal, excess, feasible
 from optimizer.search.words import drop_text, miss_texts
@@ -40,7 +40,7 @@ def answer(
         trial = by_number[winner.number]
         return {
             "kind": "found",
-            "text": f"Found: {trial.recipe.name}, {_figures_text(trial, goal)}.",
+            "text": f"Found: {trial.recipe.name}, {_figures_text(trial, goal, winner)}.",
             "number": trial.number,
             "variant_id": trial.variant_id,
             "violations": dict(winner.violations),
@@ -105,18 +105,26 @@ def nearest_trial(
     return trial, violations
 
 
-def _figures_text(trial: Trial, goal: Goal) -> str:
+def _figures_text(trial: Trial, goal: Goal, confirmed: Confirmation | None = None) -> str:
+    """Size, latency and metric; of the whole test set and measured anew where that was done."""
     figures, base = Figures.read(trial.figures), goal.baseline
+    whole = confirmed.parts.get("whole") if confirmed else None
+    metric = whole.metric if whole else figures.metric
+    ratio = figures.latency_ratio
+    if confirmed and confirmed.latency_ratio is not None:
+        ratio = confirmed.latency_ratio
     parts = []
     if goal.objective == "download" and figures.gzip_bytes:
         smaller = _times(base.gzip_bytes, figures.gzip_bytes)
         parts.append(f"{format_bytes(figures.gzip_bytes)} gzip-compressed{smaller}")
     elif figures.size_bytes:
         parts.append(format_bytes(figures.size_bytes) + _times(base.size_bytes, figures.size_bytes))
-    if figures.latency_ratio is not None:
-        parts.append(f"{figures.latency_ratio:.2f} × the baseline's latency")
-    if figures.metric is not None:
-        parts.append(f"{goal.metric} {format_metric(goal.metric, figures.metric)}")
+    if ratio is not None:
+        parts.append(f"{ratio:.2f} × the baseline's latency")
+    if metric is not None:
+        name = metric_title(goal.metric).lower()
+        on = f" on all {whole.samples:,} test samples" if whole else ""
+        parts.append(f"{name} {format_metric(goal.metric, metric)}{on}")
     return ", ".join(parts)
 
 
@@ -146,12 +154,14 @@ def _remarks(winner: Confirmation, confirmations: Sequence[Confirmation], goal: 
 
 def _part_text(part: Checked, goal: Goal) -> str:
     assert part.lost is not None
-    change = "lost" if part.lost > 0 else "gained"
+    change = "no difference"
+    if part.lost:
+        verb = "lost" if part.lost > 0 else "gained"
+        change = f"{verb} {drop_text(abs(part.lost), goal.metric)}"
     text = (
-        f"On {part.samples:,} test samples that the search did not see: {goal.metric} "
-        f"{format_metric(goal.metric, part.metric or 0.0)}, the baseline's "
-        f"{format_metric(goal.metric, part.baseline or 0.0)}; {change} "
-        f"{drop_text(abs(part.lost), goal.metric)}"
+        f"On {part.samples:,} test samples that the search did not see: "
+        f"{metric_title(goal.metric).lower()} {format_metric(goal.metric, part.metric or 0.0)}, "
+        f"the baseline's {format_metric(goal.metric, part.baseline or 0.0)}; {change}"
     )
     if part.interval is None:
         return text + "."

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from optimizer.format import format_bytes, is_share, metric_title
-from optimizer.search.goal import OBJECTIVES, Constraints, SearchOptions
+from optimizer.search.goal import OBJECTIVES, Constraints, Figures, SearchOptions, feasible
+from optimizer.store.records import Trial, TrialState
 
 
 def goal_text(options: SearchOptions, metric: str | None) -> str:
@@ -20,6 +21,11 @@ def goal_text(options: SearchOptions, metric: str | None) -> str:
     limits = limit_texts(options.constraints, metric)
     subject = f" that {' and '.join(limits)}" if limits else ""
     return f"Find the {OBJECTIVES[options.objective]}{subject}, {budget_text(options)}"
+
+
+def search_title(options: SearchOptions) -> str:
+    """What a search is called in lists of runs."""
+    return f"Search for the {OBJECTIVES[options.objective]}"
 
 
 def limit_texts(constraints: Constraints, metric: str | None) -> list[str]:
@@ -38,7 +44,8 @@ def drop_text(drop: float, metric: str | None) -> str:
     """A drop of the metric: points of a share, percent by which an error grows."""
     name = metric_title(metric or "accuracy").lower()
     if metric is None or is_share(metric):
-        return f"{100 * drop:.3g} points of {name}"
+        points = f"{100 * drop:.3g}"
+        return f"{points} point{'s' * (points != '1')} of {name}"
     return f"{200 * drop:.3g} % of the {name}"
 
 
@@ -50,6 +57,31 @@ def budget_text(options: SearchOptions) -> str:
     if options.minutes is not None:
         parts.append(f"{options.minutes:g} minute{'s' * (options.minutes != 1)}")
     return f"within {' or '.join(parts)}"
+
+
+STATES: dict[TrialState, str] = {
+    "running": "running",
+    "complete": "done",
+    "pruned": "ended early",
+    "failed": "failed",
+    "refused": "skipped",
+}
+"""A trial's state → what it is called."""
+
+
+def trial_text(trial: Trial) -> str:
+    """A trial in one line."""
+    text = f"Trial {trial.number}, {trial.recipe.name}: {STATES[trial.state]}"
+    if trial.state != "complete":
+        return f"{text}. {trial.message}" if trial.message else text
+    figures = Figures.read(trial.figures)
+    parts = [f"{format_bytes(figures.gzip_bytes)} gzip-compressed"] if figures.gzip_bytes else []
+    if figures.metric is not None:
+        parts.append(f"metric {figures.metric:.4g}")
+    if figures.latency_ratio is not None:
+        parts.append(f"latency ratio {figures.latency_ratio:.2f}")
+    kept = "keeps the limits" if feasible(trial.violations) else "breaks a limit"
+    return f"{text}, {', '.join(parts)}, {kept}"
 
 
 def miss_texts(
