@@ -31,8 +31,8 @@ def propose(
 
     The Optuna study is built anew from the trials each time, so that a search that was
     interrupted goes on as if it had not been. Trials under way count as bad ones
-    (``constant_liar``), so that parallel trials differ. The objectives are the cost and what is
-    lost of the metric; constraints order the infeasible.
+    (``constant_liar``), and so does what was asked for just now: proposals differ. The
+    objectives are the cost and what is lost of the metric; constraints order the infeasible.
 
     Sources: Bergstra et al. 2011, "Algorithms for hyper-parameter optimization"; Watanabe 2023
     (arXiv:2304.11127) for the constrained and multi-objective forms in Optuna.
@@ -66,7 +66,6 @@ def propose(
         candidate = by_choices.get(_name(_chosen(asked, space, distributions)))
         if candidate is not None:
             found[candidate.key] = candidate
-        study.tell(asked, state=TrialState.FAIL)
     return list(found.values())
 
 

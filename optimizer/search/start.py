@@ -25,6 +25,8 @@ def start_candidates(space: Space) -> list[Candidate]:
 def _corners(space: Space) -> list[Candidate]:
     """Trained candidates nearest to the middle and the ends of their numbers."""
     trained = [c for c in space.candidates if c.training]
+    if not trained:
+        return []
     scaled = [path for path in space.counts if path in space.scales]
     wholly = max((sum(path in c.choices for path in scaled) for c in trained), default=0)
     full = [c for c in trained if sum(path in c.choices for path in scaled) == wholly]
