@@ -218,7 +218,6 @@ def test_who_has_other_certificates_does_not_get_in(cluster, tmp_path):
         text=True,
         timeout=120,
         check=False,
-        env={**os.environ, "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "3s"},
     )
     assert done.returncode == 1
     assert "Cannot connect" in done.stderr
