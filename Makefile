@@ -55,8 +55,8 @@ study: install-dev  ## Make the bundled sample study again, with the product its
 screenshots: install-dev chromium  ## Take the README's screenshots from the real app
 	$(BIN)/python docs/make_screenshots.py
 
-bench: install-dev  ## Measure what the README states, as ratios within one run
-	$(BIN)/python -m benchmarks
+bench: install-dev chromium  ## Measure the workbench, as ratios within one run (a part: ARGS="sweep pages")
+	$(BIN)/python -m benchmarks $(ARGS)
 
 bench-matrix: install-dev  ## Run every recipe on every model (a part: ARGS="--models mlp --recipes p,q")
 	$(BIN)/python -m benchmarks.matrix $(ARGS)

@@ -31,6 +31,12 @@ page = st.navigation(
                 icon=":material/add_circle:",
                 url_path="new",
             ),
+            st.Page(
+                "pages/start/settings.py",
+                title="Settings",
+                icon=":material/settings:",
+                url_path="settings",
+            ),
         ],
         "Study": [
             st.Page(

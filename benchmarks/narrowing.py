@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.live import bundled_study, quiet, row
+from benchmarks.findings import row
+from benchmarks.live import bundled_study, quiet
 from optimizer.measured import Measured, measured
 from optimizer.presets import PRESETS
 from optimizer.recipe import Quantize

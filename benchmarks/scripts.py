@@ -10,7 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.live import bundled_study, quiet, row
+from benchmarks.findings import row
+from benchmarks.live import bundled_study, quiet
 from optimizer.measured import measured
 from optimizer.recipe import Recipe
 from optimizer.session import run_recipes

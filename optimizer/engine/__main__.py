@@ -20,6 +20,7 @@ def main() -> int:
     import signal
 
     from optimizer.engine.service import Engine, EngineRunningError
+    from optimizer.errors import FeatherweightError
     from optimizer.store import Store
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO")
@@ -39,6 +40,9 @@ def main() -> int:
         asyncio.run(serve())
     except EngineRunningError as error:
         logging.info("%s", error)
+    except FeatherweightError as error:
+        logging.error("%s %s", error, getattr(error, "log", ""))
+        return 1
     return 0
 
 

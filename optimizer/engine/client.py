@@ -63,6 +63,7 @@ def stop_engine(store: Store, timeout_seconds: float = 10.0) -> bool:
         Whether one was alive.
     """
     state = store.engine_state()
+    _last_start.pop(store.home, None)
     if state is None or not _is_alive(state):
         return False
     process = psutil.Process(state.pid)

@@ -16,6 +16,7 @@ from typing import Any
 from distributed import Future
 
 from optimizer.engine.cluster import WorkerFacts, open_cluster
+from optimizer.engine.placement import Place, Placement
 from optimizer.engine.process import MemoryExceededError, StageCall
 from optimizer.engine.tasks import TOPIC, Outcome, run_stage, task_resources
 from optimizer.errors import InputError, StageError
@@ -81,6 +82,7 @@ class Pool:
         self._listeners: dict[str, Listener] = {}
         self._held: OrderedDict[str, tuple[Future, int]] = OrderedDict()
         self._connecting, self._holding = asyncio.Lock(), asyncio.Lock()
+        self._placement = Placement()
         self.workers: list[WorkerFacts] = []
 
     async def start(self) -> None:
@@ -92,7 +94,7 @@ class Pool:
         """
         self._cluster = await open_cluster(self._settings, self._room, self._folder)
         self._cluster.client.subscribe_topic(TOPIC, self._on_event)
-        self.workers = await self._cluster.workers()
+        self._know(await self._cluster.workers())
         self._look = asyncio.create_task(self._keep_looking())
 
     async def stop(self) -> None:
@@ -129,6 +131,11 @@ class Pool:
             )
         shares = [worker.memory_bytes / worker.slots for worker in usable]
         return min(largest.slots, max(1, -(-memory_bytes // int(min(shares)))))
+
+    @property
+    def waiting(self) -> int:
+        """How many stages wait for room."""
+        return self._placement.waiting
 
     @property
     def most_slots(self) -> int:
@@ -173,51 +180,62 @@ class Pool:
         return JobResult(outcome["files"], outcome["peak_memory_bytes"])
 
     async def _attempt(self, job: Job, listen: Listener) -> Outcome:
+        """Begin a stage where there is room, and wait for what becomes of it.
+
+        Raises:
+            _LostError: its worker or the scheduler is gone.
+        """
+        watch = asyncio.create_task(self._say_why_waiting(job, listen))
+        try:
+            place = await self._placement.acquire(job.resource, job.slots, job.priority)
+        finally:
+            watch.cancel()
+        try:
+            return await self._attempt_at(place, job, listen)
+        finally:
+            self._placement.release(place, job.resource, job.slots)
+
+    async def _attempt_at(self, place: Place, job: Job, listen: Listener) -> Outcome:
         # A key of its own for each attempt: Dask would answer a retry with the last outcome.
         key = f"{job.key}-{self._name}-{next(self._attempts)}"
-        started = asyncio.Event()
-
-        def hear(event: ProgressEvent) -> None:
-            if event.get("started"):
-                started.set()
-            listen(event)
-
-        self._listeners[key] = hear
-        watch = asyncio.create_task(self._say_why_waiting(job, started, listen))
-        future: Future | None = None
+        self._listeners[key] = listen
+        result: asyncio.Task[Outcome] | None = None
         try:
-            while self._missing(job.resource):
-                await asyncio.sleep(_LOOK_SECONDS / 5)
             held = {name: await self._hold(*source) for name, source in job.inputs.items()}
             future = self._cluster.client.submit(
                 run_stage,
                 *(key, job.call, held, job.resource, job.slots),
                 key=key,
+                workers=[place.address],
                 resources=task_resources(job.resource, job.slots),
-                priority=job.priority,
                 pure=False,
             )
-            return await future.result()
+            result = asyncio.create_task(_outcome(future))
+            either: set[asyncio.Future[Any]] = {result, place.lost}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not result.done():
+                raise _LostError(f"{place.address} is gone")
+            return result.result()
         except asyncio.CancelledError:
-            if future is not None:
+            if result is not None:
                 cancel = self._cluster.client.cancel([future], force=True, reason="cancelled")
                 with suppress(OSError):
                     await asyncio.shield(cancel)
             raise
-        except Exception as error:
+        except (OSError, TimeoutError, RuntimeError) as error:
             raise _LostError(repr(error)) from None
         finally:
-            watch.cancel()
             self._listeners.pop(key, None)
-            if future is not None:
+            if result is not None:
+                result.cancel()
                 future.release()
 
-    async def _say_why_waiting(self, job: Job, started: asyncio.Event, listen: Listener) -> None:
+    async def _say_why_waiting(self, job: Job, listen: Listener) -> None:
         """While no worker could run the stage, say so."""
         said = ""
-        while not started.is_set():
-            await asyncio.sleep(2 * _LOOK_SECONDS)
-            reason = "" if started.is_set() else self._missing(job.resource)
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            reason = self._missing(job.resource)
             if reason and reason != said:
                 listen({"waiting": reason})
             said = reason
@@ -236,13 +254,16 @@ class Pool:
             return "waits for a worker that may measure latency (started with --benchmark)"
         return ""
 
+    def _know(self, workers: list[WorkerFacts]) -> None:
+        self.workers = workers
+        self._placement.update(workers)
+
     async def _keep_looking(self) -> None:
         """Know the workers, who come and go."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             with suppress(OSError, TimeoutError):
-                if self._cluster.connected:
-                    self.workers = await self._cluster.workers()
+                self._know(await self._cluster.workers() if self._cluster.connected else [])
 
     async def _reconnect(self) -> None:
         """Join the scheduler again when it was lost, as soon as it is back.
@@ -264,7 +285,7 @@ class Pool:
                         raise
                     await asyncio.sleep(_LOOK_SECONDS)
             self._cluster.client.subscribe_topic(TOPIC, self._on_event)
-            self.workers = await self._cluster.workers()
+            self._know(await self._cluster.workers())
 
     async def _hold(self, key: str, read: Callable[[], Files]) -> Future:
         """The input on the cluster, sent there once and kept while there is room."""
@@ -285,5 +306,22 @@ class Pool:
     def _on_event(self, event: tuple[float, ProgressEvent]) -> None:
         message = event[1]
         listener = self._listeners.get(message.get("key", ""))
-        if listener is not None:
-            listener(message)
+        if listener is None:
+            return
+        if message.get("started") and self._settings.scheduler:
+            message = {**message, "where": f" on {message['worker']}"}
+        listener(message)
+
+
+async def _outcome(future: Future) -> Outcome:
+    """What became of a task.
+
+    Raises:
+        _LostError: its worker, its inputs or the scheduler are gone. A stage's own failure is
+            an outcome, so whatever Dask raises is that.
+    """
+    try:
+        outcome: Outcome = await future.result()
+    except Exception as error:
+        raise _LostError(repr(error)) from None
+    return outcome

@@ -80,11 +80,11 @@ def preload() -> None:
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
     _context.set_forkserver_preload(["optimizer.engine.preload"])
-    call = StageCall("optimizer.engine.process:_ready", {}, 1, 8 * 2**30)
+    call = StageCall("optimizer.engine.process:ready", {}, 1, 8 * 2**30)
     run_in_process(call, {}, lambda *_, **__: None, threading.Event())
 
 
-def _ready(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Progress) -> Files:
+def ready(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Progress) -> Files:
     """A stage that only shows that stage processes start with their imports in place."""
     importlib.import_module("optimizer.engine.preload")
     return {}

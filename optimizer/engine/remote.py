@@ -16,6 +16,8 @@ from typing import Any
 from optimizer.errors import FeatherweightError, InputError
 from optimizer.settings import TLS_FILES, Settings, capacity, check_address
 
+_CONNECT_SECONDS = 10
+
 
 def make_certificates(folder: Path) -> None:
     """Write a key and a certificate that signs itself, for every machine of one cluster.
@@ -83,13 +85,19 @@ async def run_worker(
 
     import dask
     from distributed import Worker
+    from distributed.comm.core import connect
+    from distributed.security import Security
 
     from optimizer.engine.cluster import security_from
     from optimizer.engine.process import preload
     from optimizer.engine.tasks import worker_resources
 
     dask.config.set({"distributed.worker.http.routes": []})
+    security = security_from(tls) if address.startswith("tls") else Security()
     room = capacity(Settings(slots=slots))
+    # A worker that is not let in would try for ever, without a word.
+    arguments = security.get_connection_args("worker")
+    await (await connect(address, timeout=_CONNECT_SECONDS, **arguments)).close()
     await asyncio.to_thread(preload)
     own: dict[str, Any] = {"host": host} if host else {}
     worker = await Worker(
@@ -98,7 +106,7 @@ async def run_worker(
         resources=worker_resources(room, benchmark=benchmark),
         memory_limit=0,
         dashboard_address="127.0.0.1:0",
-        security=security_from(tls) if address.startswith("tls") else None,
+        security=security,
         **own,
     )
     measures = ", measures latency" if benchmark else ""

@@ -69,13 +69,14 @@ class Engine:
                     await asyncio.to_thread(preload)
                 self._say("ready", self._where())
                 self._recover()
+                seen = -1
                 while not finished():
-                    self._take_runs()
-                    self._cancel_runs()
+                    version = self._store.version()
+                    if version != seen:
+                        self._take_runs()
+                        self._cancel_runs()
+                        seen = version
                     await asyncio.sleep(_POLL_SECONDS)
-            except FeatherweightError as error:
-                _log.error("%s\n%s", error, getattr(error, "log", ""))
-                raise
             finally:
                 beat.cancel()
                 await self._stop()

@@ -188,3 +188,46 @@ def test_the_engine_can_be_switched_off(tmp_path, monkeypatch):
     store = Store.open(tmp_path)
     assert ensure_engine(store).status == "off"
     assert store.engine_state() is None
+
+
+def test_a_runs_variants_are_measured_in_one_window(store, study):
+    modes = [{"quantize": {"mode": mode}} for mode in ("float16", "dynamic", "int8")]
+    run, ids = ask(store, study, *modes)
+    assert finish(store, run).state == "done"
+    latencies = [store.get_variant(variant_id).results["latency_ms"] for variant_id in ids]
+    assert len({latency["window"] for latency in latencies}) == 1
+    assert {latency["files"] for latency in latencies} == {4}, "with the baseline"
+    assert len({latency["rounds"] for latency in latencies}) == 1
+    assert all(latency["ratio"] for latency in latencies)
+    (window,) = [stage for stage in store.list_stages(run.id) if stage.name == "benchmark"]
+    assert set(window.variant_ids) == set(ids)
+    # The same files again are not measured again; asked for, they are.
+    again, _ = ask(store, study, *reversed(modes))
+    assert finish(store, again).state == "done"
+    assert stages(store, again)["benchmark"].cached
+    anew = store.queue_run(
+        "variants", "anew", study_id=study.id, variant_ids=ids, options={"repeat": 1}
+    )
+    assert finish(store, anew).state == "done"
+    renewed = [store.get_variant(variant_id).results["latency_ms"] for variant_id in ids]
+    assert {item["window"] for item in renewed}.isdisjoint(item["window"] for item in latencies)
+
+
+def test_a_variant_is_listed_before_the_run_is_over_and_kept_when_that_is_cancelled(store, study):
+    quick, slow = {"quantize": {"mode": "int8", "io": "int8"}}, {**LONG, "seed": 5}
+    run, (first, second) = ask(store, study, quick, slow)
+    wait_until(lambda: store.get_variant(first).results is not None, store)
+    found = store.get_variant(first)
+    assert found.state == "running"
+    assert found.results["accuracy"] > 0.9
+    assert found.results["latency_ms"] is None
+    assert store.get_run(run.id).state == "running"
+    store.request_cancel(run.id)
+    assert finish(store, run).state == "cancelled"
+    assert store.get_variant(first).state == "done"
+    assert store.get_variant(second).state == "cancelled"
+    # Asked for again, only its latency is missing.
+    again, _ = ask(store, study, quick)
+    assert finish(store, again).state == "done"
+    assert store.get_variant(first).results["latency_ms"]["p50"] > 0
+    assert stages(store, again)["convert"].cached

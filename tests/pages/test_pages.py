@@ -12,7 +12,12 @@ from optimizer.recipe import Recipe
 from optimizer.store.records import RunStage
 from tests.pages.conftest import STUDY_PAGES, check
 
-ALL_PAGES = ["start/studies", "start/new_study", *(f"study/{page}" for page in STUDY_PAGES)]
+ALL_PAGES = [
+    "start/studies",
+    "start/new_study",
+    "start/settings",
+    *(f"study/{page}" for page in STUDY_PAGES),
+]
 
 
 def texts(app):
@@ -38,7 +43,7 @@ def test_every_page_opens_on_the_sample_study(workbench, page):
 @pytest.mark.parametrize("page", ALL_PAGES)
 def test_every_page_says_what_to_do_when_there_is_nothing(empty, page):
     app = empty.open(page)
-    assert app.info or page in ("start/new_study",)
+    assert app.info or page in ("start/new_study", "start/settings")
 
 
 @pytest.mark.parametrize("page", STUDY_PAGES[:-1])

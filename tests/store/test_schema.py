@@ -39,10 +39,12 @@ def test_recipes_of_the_first_version_are_found_by_their_new_hash(store: Store) 
     study = build_study(store)
     connection = store._db._connection()
     connection.execute("UPDATE variants SET recipe_hash = 'of old ' || seq")
-    older = ("datasets DROP COLUMN options", "studies DROP COLUMN objective")
+    later = {"datasets": ["options"], "studies": ["objective"], "engine": ["slots", "workers"]}
+    later["runs"] = ["result"]
     connection.execute("DROP TABLE trials")
-    for column in (*older, "runs DROP COLUMN result"):
-        connection.execute(f"ALTER TABLE {column}")
+    for table, columns in later.items():
+        for column in columns:
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
     connection.execute("PRAGMA user_version = 1")
     store.close()
     newer = Store.open(store.home)

@@ -1,0 +1,152 @@
+"""Script runs of the pages, and how soon a browser has drawn them, by the number of variants."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from benchmarks.findings import row
+from optimizer.bundled import ensure_sample_study
+from optimizer.recipe import Recipe
+from optimizer.store import Store
+from optimizer.store.records import Study, Variant
+
+ROOT = Path(__file__).resolve().parents[1]
+_COUNTS = (10, 100, 1000)
+_MANY = ("compare", "explore")
+_PAGES = ("compare", "explore", "optimize", "search", "variant", "model", "data", "runs")
+_VISITS = 5
+
+
+def pages() -> None:
+    """Every page with 200 variants; those that show all of them with up to 1,000."""
+    with tempfile.TemporaryDirectory(prefix="featherweight-bench-") as folder:
+        store = Store.open(Path(folder))
+        ensure_sample_study(store)
+        (study,) = store.list_studies()
+        environment = {
+            **os.environ,
+            "FEATHERWEIGHT_HOME": folder,
+            "FEATHERWEIGHT_NO_ENGINE": "1",
+        }
+        for count in _COUNTS:
+            fill(store, study, count)
+            for page in _MANY:
+                found = _script(page, study, environment)
+                asked = "p95 at most 200 ms" if count == max(_COUNTS) else ""
+                figure = f"median {found['median_ms']:.0f} ms, p95 {found['p95_ms']:.0f} ms"
+                row(f"{page} with {count} variants: script run", figure, asked)
+                if count == 100:
+                    row(f"{page}: the app's process", f"{found['memory_mb']:.0f} MB", "400 MB")
+                    assert not found["tensorflow"]
+            for page, seconds in _painted(study, environment).items():
+                row(f"{page} with {count} variants: browser, address to chart", f"{seconds:.2f} s")
+        for page in (page for page in _PAGES if page not in _MANY):
+            found = _script(page, study, environment)
+            figure = f"median {found['median_ms']:.0f} ms, p95 {found['p95_ms']:.0f} ms"
+            row(f"{page} with {max(_COUNTS)} variants: script run", figure)
+        store.close()
+
+
+def fill(store: Store, study: Study, count: int) -> None:
+    """Add variants until a study has so many, measured like its own with other figures."""
+    known = store.list_variants(study.id)
+    like = [variant for variant in known if variant.results and not variant.is_baseline]
+    random = np.random.default_rng(count)
+    recipes = [
+        Recipe.parse({"prune": {}, "seed": seed, "quantize": {"mode": "int8"}})
+        for seed in range(len(known) + 1, count + 1)
+    ]
+    for index, variant in enumerate(store.add_variants(study.id, recipes)):
+        source = like[index % len(like)]
+        results = _varied(source, random)
+        store.update_variant(variant.id, state="done", results=results, stages=source.stages)
+
+
+def _varied(variant: Variant, random: np.random.Generator) -> dict[str, Any]:
+    results: dict[str, Any] = json.loads(json.dumps(variant.results))
+    factor = float(random.uniform(0.5, 1.5))
+    for name in ("size_bytes", "gzip_bytes", "parameter_bytes"):
+        results[name] = int(results[name] * factor)
+    value = float(np.clip(results["accuracy"] - random.exponential(0.02), 0.0, 1.0))
+    results |= {"accuracy": value, "metrics": {**results["metrics"], results["metric"]: value}}
+    results["latency_ms"] |= {"p50": results["latency_ms"]["p50"] * factor}
+    results["latency_ms"]["ratio"] = (results["latency_ms"]["ratio"] or 1.0) * factor
+    return results
+
+
+def _script(page: str, study: Study, environment: dict[str, str]) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.page", page, study.id],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _painted(study: Study, environment: dict[str, str]) -> dict[str, float]:
+    """Page → median seconds from asking for its address to its chart being drawn."""
+    from playwright.sync_api import sync_playwright
+
+    found = {}
+    with _server(environment) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        for page in _MANY:
+            seconds = []
+            for _ in range(_VISITS):
+                tab = browser.new_page(viewport={"width": 1440, "height": 1000})
+                started = time.perf_counter()
+                tab.goto(f"{address}/{page}?study={study.id}")
+                tab.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
+                seconds.append(time.perf_counter() - started)
+                tab.close()
+            found[page] = median(seconds)
+        browser.close()
+    return found
+
+
+@contextmanager
+def _server(environment: dict[str, str]) -> Iterator[str]:
+    """The app on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health").close()  # noqa: S310
+                break
+            except (urllib.error.URLError, ConnectionError):
+                assert process.poll() is None
+                time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)

@@ -1,0 +1,162 @@
+"""A sweep against a straightforward script, and how a sweep's time grows."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from scipy.stats import spearmanr
+
+from benchmarks import guide_cnn
+from benchmarks.findings import row
+from benchmarks.live import bundled_study, cold_store, quiet, study_of
+from optimizer.measured import measured
+from optimizer.recipe import Recipe
+from optimizer.session import complete, run_recipes
+from optimizer.store import Store
+from optimizer.store.records import Study, Variant
+
+ROOT = Path(__file__).resolve().parents[1]
+EPOCHS = 8
+_MODES = (
+    {"mode": "none"},
+    {"mode": "float16"},
+    {"mode": "dynamic"},
+    {"mode": "int8"},
+    {"mode": "int8", "aware": True},
+)
+_GROWTH: dict[int, dict[str, Any]] = {
+    10: {"sparsities": (None, 0.5), "clusters": (None,)},
+    100: {"sparsities": (None, 0.3, 0.5, 0.7, 0.9), "clusters": (None, 8, 16, 32)},
+    300: {
+        "sparsities": (None, 0.3, 0.5, 0.7, 0.9),
+        "clusters": (None, 8, 16, 32),
+        "epochs": (1, 2, 3),
+    },
+}
+
+
+def recipes(
+    sparsities: tuple[float | None, ...],
+    clusters: tuple[int | None, ...],
+    epochs: tuple[int, ...] = (1,),
+) -> list[dict[str, Any]]:
+    """Every combination of these with the five quantization modes, as plain recipes."""
+    return [
+        {
+            "prune": share and {"schedule": {"kind": "polynomial", "final_sparsity": share}},
+            "cluster": count and {"number_of_clusters": count},
+            "quantize": mode,
+            "fine_tune": {"epochs": passes},
+        }
+        for passes in epochs
+        for share in sparsities
+        for count in clusters
+        for mode in _MODES
+    ]
+
+
+def sweep() -> None:
+    """30 variants of the guides' CNN: the workbench cold and warm, and a plain script."""
+    wanted = recipes((None, 0.5, 0.8), (None, 16), (EPOCHS,))
+    with tempfile.TemporaryDirectory(prefix="featherweight-plain-") as name:
+        folder = Path(name)
+        model, data = guide_cnn.files(folder)
+        (folder / "model.keras").write_bytes(model[1])
+        (folder / "data.npz").write_bytes(data[1])
+        (folder / "recipes.json").write_text(json.dumps(wanted))
+        with cold_store() as store:
+            study = study_of(store, model, data)
+            cold, variants = _timed(store, study, wanted)
+            warm, _ = _timed(store, study, wanted)
+            _repeat_latency(store, study, variants)
+        plain, lines = _plain(folder)
+    row(f"30-variant sweep, {EPOCHS} epochs: plain script", f"{plain:.0f} s")
+    row("the same with the workbench, from a cold cache", f"{cold:.0f} s, measured latency too")
+    row("plain script / workbench, cold", f"{plain / cold:.1f} times", "at least 5")
+    row("plain script / workbench, repeated", f"{plain / warm:.0f} times", "at least 50")
+    found = [measured(variant) for variant in variants]
+    pairs = [(f, line) for f, line in zip(found, lines, strict=True) if f is not None]
+    same = sum(f.size_bytes == line["size_bytes"] for f, line in pairs)
+    row("variants whose file has the same size", f"{same} of {len(wanted)}", "all")
+    points = [100 * abs((f.value or 0.0) - line["accuracy"]) for f, line in pairs]
+    row("largest difference in accuracy", f"{max(points):.2f} points", "at most 0.5")
+
+
+def _timed(store: Store, study: Study, wanted: list[dict[str, Any]]) -> tuple[float, list[Variant]]:
+    started = time.perf_counter()
+    _, *variants = run_recipes(store, study, [Recipe.parse(parts) for parts in wanted], quiet)
+    failed = [variant.error for variant in variants if variant.state != "done"]
+    assert not failed, failed
+    return time.perf_counter() - started, variants
+
+
+def _plain(folder: Path) -> tuple[float, list[dict[str, Any]]]:
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "benchmarks.plain_sweep", str(folder)]
+    done = subprocess.run(
+        command, cwd=ROOT, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return time.perf_counter() - started, lines
+
+
+def _repeat_latency(store: Store, study: Study, variants: list[Variant]) -> None:
+    """Measure the latency of all variants twice more, each time in a window of its own."""
+    windows = []
+    for repeat in (1, 2):
+        ids = [variant.id for variant in variants]
+        run = store.queue_run(
+            "variants",
+            "again",
+            study_id=study.id,
+            variant_ids=ids,
+            options={"repeat": repeat},
+        )
+        complete(store, [run], quiet)
+        windows.append([_ratio(store.get_variant(variant_id)) for variant_id in ids])
+    first, second = windows
+    change = median(abs(b / a - 1) for a, b in zip(first, second, strict=True))
+    row("latency of 30 variants, measured twice: rank correlation", _rank(first, second), "0.95")
+    row("the same: median change of a ratio", f"{100 * change:.2f} %", "at most 5 %")
+
+
+def _rank(first: list[float], second: list[float]) -> str:
+    return f"{float(spearmanr(first, second).statistic):.3f}"
+
+
+def _ratio(variant: Variant) -> float:
+    found = measured(variant)
+    assert found is not None
+    assert found.latency is not None
+    return found.latency.ratio or 1.0
+
+
+def growth() -> None:
+    """How the time grows with the number of variants, each time from a cold cache."""
+    each: dict[int, float] = {}
+    for count, axes in _GROWTH.items():
+        with cold_store() as store:
+            study = bundled_study(store, "cancer_mlp")
+            wanted = recipes(**axes)
+            assert len(wanted) == count
+            seconds, _ = _timed(store, study, wanted)
+            (run,) = store.list_runs(study_id=study.id)
+            stages = len(store.list_stages(run.id))
+        each[count] = seconds / count
+        row(
+            f"{count} variants of cancer_mlp, cold",
+            f"{seconds:.0f} s, {stages} stages, {seconds / count:.2f} s a variant",
+        )
+    most, least = max(each), min(each)
+    row(
+        f"time per variant with {most} / with {least}",
+        f"{each[most] / each[least]:.2f}",
+        "at most 1: no cost grows with the number",
+    )
