@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optimizer.export import file_stem
-from optimizer.search.goal import SearchOptions
+from optimizer.search.goal import Figures, Goal, SearchOptions
 from optimizer.search.words import goal_text
 from optimizer.store.records import Run, Trial, Variant
 
@@ -51,3 +51,18 @@ def _trial(trial: Trial, variants: Mapping[str, Variant]) -> dict[str, Any]:
         "seconds": trial.seconds,
         "file": f"{file_stem(variant)}.tflite" if variant and variant.state == "done" else None,
     }
+
+
+def goal_of(run: Run) -> Goal | None:
+    """What a search judges by; ``None`` before its baseline is known."""
+    judged = (run.result or {}).get("goal")
+    if not judged:
+        return None
+    options = SearchOptions.parse(run.options)
+    return Goal(
+        options.objective,
+        options.constraints,
+        judged["metric"] or "",
+        bool(judged["higher_is_better"]),
+        Figures.read(judged["baseline"]),
+    )

@@ -1,4 +1,4 @@
-"""Searches in the engine: found, confirmed, refused in words, cancelled, killed and gone on with."""
+"""Searches in the engine: found and confirmed, refused in words, cancelled, killed, resumed."""
 
 import json
 import os
@@ -8,7 +8,6 @@ import numpy as np
 import psutil
 import pytest
 
-from optimizer.recipe import Recipe
 from optimizer.search.goal import SearchOptions
 from tests.engine.conftest import finish, start_engine, wait_until
 
@@ -151,9 +150,7 @@ def test_cancel_ends_a_search(store, study):
     store.request_cancel(run.id)
     assert finish(store, run).state == "cancelled"
     assert all(t.state == "pruned" for t in store.list_trials(run.id))
-    assert all(
-        store.get_variant(i).state == "cancelled" for i in store.get_run(run.id).variant_ids
-    )
+    assert all(store.get_variant(i).state == "cancelled" for i in store.get_run(run.id).variant_ids)
 
 
 def test_a_killed_search_is_gone_on_with_and_nothing_is_done_twice(store, study):
@@ -191,7 +188,7 @@ def test_a_hopeless_trial_is_ended_early(store, study, tmp_path):
         "fine_tune": {"epochs": 40},
         "seed": list(range(101, 107)),
     }
-    first, trials = done(store, search(store, study, space=good, trials=6))
+    _, trials = done(store, search(store, study, space=good, trials=6))
     assert all(t.intermediate for t in trials if t.state == "complete")
     bad = {**good, "fine_tune": {"epochs": 40, "learning_rate": 5.0}, "seed": 200}
     both = {
@@ -199,7 +196,7 @@ def test_a_hopeless_trial_is_ended_early(store, study, tmp_path):
         "fine_tune": [good["fine_tune"], bad["fine_tune"]],
         "seed": [*good["seed"], 200],
     }
-    ended, trials = done(store, search(store, study, space=both, trials=14, seed=1))
+    _, trials = done(store, search(store, study, space=both, trials=14, seed=1))
     early = [t for t in trials if t.state == "pruned"]
     assert early
     assert all("behind the baseline" in t.message for t in early)
