@@ -174,7 +174,7 @@ def _limits(figure: go.Figure, info: SearchInfo, share: float) -> None:
             line=line,
             layer="below",
             annotation_text="limit of the accuracy drop",
-            annotation_position="bottom left",
+            annotation_position="bottom right",
             annotation_font={"size": 11, "color": ORANGE},
         )
     if info.most is not None:

@@ -39,7 +39,7 @@ def search_form(study: Study, metric: str | None) -> None:
 
 
 def _sentence(metric: str | None) -> dict[str, Any]:
-    first = st.columns([2, 1, 1, 1])
+    first = st.columns([3, 2, 2, 2], vertical_alignment="bottom")
     objective = first[0].selectbox(
         "Find the",
         list(OBJECTIVES),
@@ -52,7 +52,7 @@ def _sentence(metric: str | None) -> dict[str, Any]:
     share = metric is None or is_share(metric)
     name = metric_title(metric or "accuracy").lower()
     drop = first[1].number_input(
-        f"Lose at most (points of {name})" if share else f"Grow at most (% of the {name})",
+        "Lose at most (points)" if share else "Let it grow at most (%)",
         0.0,
         100.0,
         value=1.0 if share else 2.0,
@@ -60,7 +60,8 @@ def _sentence(metric: str | None) -> dict[str, Any]:
         key="search_drop",
         persist_state=KEEP,
         disabled=metric is None,
-        help="Against the float32 baseline. Leave it empty for no limit; usual are 0.5 to 2.",
+        format="%g",
+        help=f"Of the {name}, against the float32 baseline. Usual are 0.5 to 2. Empty: no limit.",
         placeholder="no limit",
     )
     size = first[2].number_input(
@@ -69,21 +70,23 @@ def _sentence(metric: str | None) -> dict[str, Any]:
         None,
         value=None,
         step=10.0,
+        format="%g",
         key="search_size",
         persist_state=KEEP,
         help="Of the .tflite as it ships, in units of 1,000 bytes. Empty: no limit.",
         placeholder="no limit",
     )
     ratio = first[3].number_input(
-        "Latency at most (× the baseline's)",
+        "Latency at most (×)",
         0.01,
         100.0,
         value=None,
         step=0.05,
         key="search_ratio",
         persist_state=KEEP,
-        help="0.8 means a fifth faster. Empty: no limit, and no latency is measured unless it is "
-        "what you look for.",
+        format="%g",
+        help="Times the baseline's: 0.8 means a fifth faster. Empty: no limit, and no latency is "
+        "measured unless it is what you look for.",
         placeholder="no limit",
     )
     limits: dict[str, Any] = {}
@@ -116,6 +119,7 @@ def _more() -> dict[str, Any]:
         10_000.0,
         value=10.0,
         step=1.0,
+        format="%g",
         key="search_minutes",
         persist_state=KEEP,
         help="What comes first ends the search; what runs then is ended. Empty: no limit.",
@@ -146,6 +150,7 @@ def _more() -> dict[str, Any]:
             0.1,
             10_000.0,
             value=30.0,
+            format="%g",
             key="search_longest",
             persist_state=KEEP,
             help="A trial that takes longer is ended, and the search goes on.",

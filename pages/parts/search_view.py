@@ -140,8 +140,7 @@ def _ending(study: Study, run: Run, trials: list[Trial]) -> None:
     elif answer:
         box = st.success if answer["kind"] == "found" else st.warning
         head = "Found" if answer["kind"] == "found" else "Not achievable"
-        text = answer["text"].removeprefix("Found: ")
-        box(plain(text[:1].upper() + text[1:]), title=head)
+        box(plain(answer["text"].removeprefix("Found: ")), title=head)
         for remark in answer.get("remarks") or ():
             st.caption(plain(remark))
         if answer.get("variant_id"):
@@ -173,7 +172,7 @@ def _chart(run: Run, goal: Goal, trials: list[Trial], winner: int | None) -> Non
     usual = measure_of(goal)
     measures = [m for m in MEASURES if m != "latency_ratio" or _has_latency(trials)]
     measure = st.segmented_control(
-        "Against",
+        "Cost",
         measures,
         default=usual if usual in measures else measures[0],
         format_func={

@@ -20,8 +20,8 @@ def draw() -> None:
     study = context.current_study()
     st.title("Search")
     st.caption(
-        "Says what to reach and lets the workbench find the recipe. The winner is checked on half "
-        "of the test set that the search never looks at, before it is announced."
+        "Say what to reach, and the workbench looks for the recipe. Before a winner is announced, "
+        "it is checked on a half of the test set that the search never looked at."
     )
     metric = _metric(study)
     search_form(study, metric)
