@@ -170,9 +170,7 @@ class Search:
         for trial in trials.unfinished():
             trials.resume(trial)
         while True:
-            ended = self._budget_used(trials)
-            while ended is None and trials.under_way < self._slots:
-                ended = await self._begin(trials, sampler, goal)
+            ended = await self._begin(trials, sampler, goal)
             if self._seconds_left() == 0.0:
                 await trials.end_all("Ended: the search's time was up.")
             if not trials.under_way:
@@ -181,17 +179,20 @@ class Search:
             self._say("trials")
 
     async def _begin(self, trials: Trials, sampler: Sampler, goal: Goal) -> str | None:
-        """Begin the next trial; says why there is none."""
-        costs = trials.costs()
-        suggestion = await asyncio.to_thread(sampler.next, trials.listed, costs)
-        if suggestion is None:
-            return "space" if not trials.under_way else None
-        reason = cannot_win(suggestion.candidate, trials.listed, goal)
-        if reason is not None:
-            trials.skip(suggestion, reason)
-        else:
-            trials.begin(suggestion)
-        return self._budget_used(trials)
+        """Begin as many trials as may run at once; says why there are no more to begin."""
+        while trials.under_way < self._slots:
+            if used := self._budget_used(trials):
+                return used
+            costs = trials.costs()
+            suggestion = await asyncio.to_thread(sampler.next, trials.listed, costs)
+            if suggestion is None:
+                return "space"
+            reason = cannot_win(suggestion.candidate, trials.listed, goal)
+            if reason is not None:
+                trials.skip(suggestion, reason)
+            else:
+                trials.begin(suggestion)
+        return None
 
     def _budget_used(self, trials: Trials) -> str | None:
         options = self._options

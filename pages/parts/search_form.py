@@ -39,6 +39,9 @@ def search_form(study: Study, metric: str | None) -> None:
 
 
 def _sentence(metric: str | None) -> dict[str, Any]:
+    share = metric is None or is_share(metric)
+    # With a value of its own in the call, a field could not be emptied again.
+    st.session_state.setdefault("search_drop", 1.0 if share else 2.0)
     first = st.columns([3, 2, 2, 2], vertical_alignment="bottom")
     objective = first[0].selectbox(
         "Find the",
@@ -49,13 +52,12 @@ def _sentence(metric: str | None) -> dict[str, Any]:
         help="Smallest download: the file gzip-compressed. Smallest file: as it ships. Lowest "
         "latency: the median of one inference on this machine, in turns with the baseline.",
     )
-    share = metric is None or is_share(metric)
     name = metric_title(metric or "accuracy").lower()
     drop = first[1].number_input(
         "Lose at most (points)" if share else "Let it grow at most (%)",
         0.0,
         100.0,
-        value=1.0 if share else 2.0,
+        value=None,
         step=0.5,
         key="search_drop",
         persist_state=KEEP,
@@ -100,12 +102,14 @@ def _sentence(metric: str | None) -> dict[str, Any]:
 
 
 def _more() -> dict[str, Any]:
+    st.session_state.setdefault("search_trials", 40)
+    st.session_state.setdefault("search_minutes", 10.0)
     second = st.columns([1, 1, 2], vertical_alignment="bottom")
     trials = second[0].number_input(
         "Within (trials)",
         1,
         2000,
-        value=40,
+        value=None,
         key="search_trials",
         persist_state=KEEP,
         help="Candidates to try. What is in the study already is taken into account and costs "
@@ -117,7 +121,7 @@ def _more() -> dict[str, Any]:
         "or (minutes)",
         0.1,
         10_000.0,
-        value=10.0,
+        value=None,
         step=1.0,
         format="%g",
         key="search_minutes",

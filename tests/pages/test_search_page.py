@@ -102,16 +102,15 @@ def test_channels_are_proposed_for_latency(workbench):
 
 def test_a_goal_without_a_limit_is_refused_in_words(workbench):
     app = workbench.open("study/search")
-    app.session_state["search_drop"] = None  # as an emptied field is
-    check(app.run())
+    check(app.number_input(key="search_drop").set_value(None).run())
     assert "Give at least one limit" in texts(app)
     assert button(app, "Search").disabled
 
 
 def test_a_search_without_an_end_is_refused_in_words(workbench):
     app = workbench.open("study/search")
-    app.session_state["search_trials"] = app.session_state["search_minutes"] = None
-    check(app.run())
+    app.number_input(key="search_trials").set_value(None)
+    check(app.number_input(key="search_minutes").set_value(None).run())
     assert "needs an end" in texts(app)
     assert button(app, "Search").disabled
 
