@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from optimizer.format import format_bytes
+from optimizer.format import format_bytes, format_seconds
+from optimizer.sweep import SweepPlan
 
 
 def facts_text(facts: Mapping[str, Any]) -> str:
@@ -39,6 +40,23 @@ def facts_text(facts: Mapping[str, Any]) -> str:
             f"{can[0]:5} {can[1]:7} {can[2]}"
         )
     return "\n".join(lines)
+
+
+def sweep_lines(plan: SweepPlan) -> list[str]:
+    """What ``sweep`` says before it runs: what was left out and why, and what comes."""
+    lines = [
+        f"Left out {item.count} ({item.example}{', …' if item.count > 1 else ''}): {item.reason}"
+        for item in plan.left_out
+    ]
+    done = f", {plan.done} of them measured already" if plan.done else ""
+    known = plan.seconds is not None
+    time = f"about {format_seconds(plan.seconds or 0)}" if known else "nothing to tell the time by"
+    lines.append(
+        f"{len(plan.recipes)} variants{done}: {plan.stages} stages after sharing, {plan.stored} "
+        f"of them in the store; {plan.trainings} trainings, {plan.trainings_alone} if each "
+        f"variant were made by itself; {time}."
+    )
+    return lines
 
 
 def results_text(results: Mapping[str, Any]) -> str:

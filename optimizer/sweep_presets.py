@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from optimizer.errors import InputError
+from optimizer.grid import Grid
 from optimizer.recipe import Recipe
 from optimizer.vary import NO_CLUSTERING, NO_PRUNING
+from optimizer.vary_grid import vary
 
 _INT8_QAT = "int8, quantization-aware training"
 
@@ -81,3 +84,21 @@ SWEEP_PRESETS = {
     ),
 }
 """Name → preset."""
+
+
+def preset_of(base: Mapping[str, Any], varied: Mapping[str, Sequence[str]]) -> str | None:
+    """The preset that gives the very recipes of a sweep, or ``None``.
+
+    Args:
+        base: a recipe as plain data.
+        varied: see :func:`optimizer.vary_grid.vary`.
+    """
+    for name, preset in SWEEP_PRESETS.items():
+        if {key: tuple(values) for key, values in varied.items()} == dict(preset.varied):
+            try:
+                found = Grid.parse(vary(base, varied)).expand()
+            except InputError:
+                return None
+            own = vary(preset.base.model_dump(mode="json"), preset.varied)
+            return name if found == Grid.parse(own).expand() else None
+    return None

@@ -5,7 +5,7 @@ import pytest
 from optimizer.errors import InputError
 from optimizer.grid import Grid
 from optimizer.recipe import Recipe
-from optimizer.sweep_presets import SWEEP_PRESETS
+from optimizer.sweep_presets import SWEEP_PRESETS, preset_of
 from optimizer.vary import NO_CLUSTERING, NO_PRUNING, SETTINGS
 from optimizer.vary_grid import vary
 
@@ -141,3 +141,6 @@ def test_presets_are_sweeps_of_as_many_variants_as_they_say(name, count):
     assert len(expand(preset.varied, **base)) == count
     for setting, values in preset.varied.items():
         assert set(values) <= set(SETTINGS[setting].options)
+    assert preset_of(base, preset.varied) == name
+    assert preset_of({**base, "seed": 7}, preset.varied) is None
+    assert preset_of(base, {**preset.varied, "seed": ["1"]}) is None

@@ -91,7 +91,7 @@ def _introduce(study: Study) -> None:
 def _active(study: Study) -> None:
     runs = context.store().list_runs(study_id=study.id, states=ACTIVE)
     if runs:
-        live_runs(tuple(run.id for run in reversed(runs)))
+        live_runs(tuple(run.id for run in reversed(runs)), follow=True)
 
 
 def _nothing_yet(study: Study, variants: list[Variant]) -> None:
