@@ -1,7 +1,6 @@
 """What a sweep is said to take: stages after sharing, stored ones, time, what is left out."""
 
 import pytest
-from optimizer.study_plan import study_plan
 
 from optimizer.bundled import ensure_sample_study
 from optimizer.errors import InputError
@@ -10,6 +9,7 @@ from optimizer.grid import Expansion, Grid
 from optimizer.plan import StudyObjective, StudyPlan, import_model, prepare_data
 from optimizer.recipe import BASELINE, Recipe
 from optimizer.store import Store
+from optimizer.study_plan import study_plan
 from optimizer.sweep import allowed, missing_stages, plan_here, plan_sweep
 from tests.test_feasible import facts
 from tests.variants import baseline, results, variant
