@@ -95,7 +95,7 @@ def sweep(job: Job, grid: Path) -> int:
         variants = run_recipes(
             store,
             study,
-            plan.recipes,
+            [recipe for recipe in plan.recipes if not recipe.is_baseline],
             _say,
             title=sweep_title(len(plan.recipes)),
             options={"grid": said, "expected": plan.expected},

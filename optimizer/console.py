@@ -49,8 +49,12 @@ def sweep_lines(plan: SweepPlan) -> list[str]:
         for item in plan.left_out
     ]
     done = f", {plan.done} of them measured already" if plan.done else ""
-    known = plan.seconds is not None
-    time = f"about {format_seconds(plan.seconds or 0)}" if known else "nothing to tell the time by"
+    if plan.stored == plan.stages:
+        time = "nothing has to be computed"
+    elif plan.seconds is None:
+        time = "how long it takes is not known yet"
+    else:
+        time = f"about {format_seconds(plan.seconds)}"
     lines.append(
         f"{len(plan.recipes)} variants{done}: {plan.stages} stages after sharing, {plan.stored} "
         f"of them in the store; {plan.trainings} trainings, {plan.trainings_alone} if each "
@@ -60,17 +64,20 @@ def sweep_lines(plan: SweepPlan) -> list[str]:
 
 
 def results_text(results: Mapping[str, Any]) -> str:
-    """What ``run`` prints of the content of ``results.json``."""
+    """What ``run`` and ``sweep`` print of the content of ``results.json``."""
+    records = [results["baseline"], *results["variants"]]
+    width = min(64, max(32, *(len(record["name"]) for record in records)))
     lines = [
-        f"{'variant':40} {'size':>10} {'gzip':>10} {'metric':>16} {'p50':>10} {'ratio':>7}",
+        f"{'variant':{width}} {'size':>10} {'gzip':>10} {'metric':>16} {'p50':>10} {'ratio':>7}",
     ]
-    for record in [results["baseline"], *results["variants"]]:
+    for record in records:
+        name = f"{record['name'][:width]:{width}}"
         if record["file"] is None:
-            lines.append(f"{record['name'][:40]:40} {record['state']}: {record['error']}")
+            lines.append(f"{name} {record['state']}: {record['error']}")
             continue
         ratio = record["latency_ms"]["ratio"]
         lines.append(
-            f"{record['name'][:40]:40} {format_bytes(record['size_bytes']):>10} "
+            f"{name} {format_bytes(record['size_bytes']):>10} "
             f"{format_bytes(record['gzip_bytes']):>10} {_quality(record):>16} "
             f"{record['latency_ms']['p50']:>7.3f} ms {'' if ratio is None else f'{ratio:.2f}':>7}"
         )

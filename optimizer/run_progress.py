@@ -81,7 +81,8 @@ def _seconds_left(
     """How long the stages that are not done will take.
 
     A stage is expected to take as long as those of its name took in this run, and the run to go
-    on doing as much per second as it has done.
+    on doing as much per second as it has done. What is expected and not listed yet, as the
+    measuring of latency at the end, is still to come.
     """
     took: dict[str, list[float]] = {}
     for stage in stages:
@@ -103,6 +104,8 @@ def _seconds_left(
         work += elapsed
     if not begun or not work:
         return None
+    listed = {stage.name for stage in stages}
+    left += sum(seconds for name, seconds in expected.items() if name not in listed)
     return left * _seconds_since(min(begun), now) / work
 
 

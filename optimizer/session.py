@@ -166,7 +166,7 @@ def run_recipes(
         if problems:
             raise InputError(f"{recipe.name}: {' '.join(problems)}")
     variants = store.add_variants(study.id, [Recipe(), *recipes])
-    ids = [variant.id for variant in variants]
+    ids = list(dict.fromkeys(variant.id for variant in variants))
     names = ", ".join(recipe.name for recipe in recipes) or "Baseline"
     run = store.queue_run(
         "variants", title or names, study_id=study.id, variant_ids=ids, options=options
@@ -174,7 +174,7 @@ def run_recipes(
     ended = complete(store, [run], report)[0]
     if ended.state == "cancelled":
         raise StageError("The run was cancelled.")
-    return [store.get_variant(variant_id) for variant_id in ids]
+    return [store.get_variant(variant.id) for variant in variants]
 
 
 class _Watch:

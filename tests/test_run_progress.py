@@ -55,6 +55,8 @@ def test_time_left_of_what_has_not_run_yet_is_what_was_expected():
     assert run_progress(run(), stages, NOW).seconds_left is None
     expected = run_progress(run(expected={"benchmark": 30.0}), stages, NOW)
     assert expected.seconds_left == pytest.approx(30.0)
+    not_listed = run_progress(run(expected={"benchmark": 30.0}), stages[:1], NOW)
+    assert not_listed.seconds_left == pytest.approx(30.0)
 
 
 def test_time_left_is_not_guessed_before_anything_is_known():
