@@ -9,11 +9,14 @@ from datetime import datetime
 from statistics import mean
 from typing import Any
 
+from optimizer.plan import STAGE_NAMES
 from optimizer.store.records import Run, RunStage
 
 FEW_STAGES = 12
 """Up to so many stages are shown one by one."""
 _MOST_LINES = 8
+_STEADY = ("prune", "cluster", "quantize_aware", "benchmark")
+"""Stages whose fraction grows with time; others report a few milestones."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ def run_progress(run: Run, stages: Sequence[RunStage], now: datetime) -> RunProg
         stages: of the run.
         now: in UTC.
     """
+    order = {name: index for index, name in enumerate(STAGE_NAMES)}
+    stages = sorted(stages, key=lambda stage: order.get(stage.name, len(order)))
     running = [stage for stage in stages if stage.state == "running"]
     failed = [stage for stage in stages if stage.state == "failed"]
     ended = [stage for stage in stages if stage.state == "done"]
@@ -73,6 +78,13 @@ def run_progress(run: Run, stages: Sequence[RunStage], now: datetime) -> RunProg
         cancelled=Counter(stage.label for stage in stages if stage.state == "cancelled"),
         seconds_left=_seconds_left(run.options.get("expected") or {}, stages, now),
     )
+
+
+def stage_seconds_left(stage: RunStage, elapsed: float) -> float | None:
+    """How long a running stage still takes, when its progress tells; ``elapsed`` in seconds."""
+    if stage.name not in _STEADY or not stage.fraction or not 0.05 < stage.fraction < 1:
+        return None
+    return elapsed * (1 - stage.fraction) / stage.fraction
 
 
 def _seconds_left(
@@ -98,9 +110,8 @@ def _seconds_left(
         if known is None:
             return None
         elapsed = _seconds_since(stage.started_at, now) if stage.state == "running" else 0.0
-        if stage.state == "running" and stage.fraction and stage.fraction > 0.05:
-            known = elapsed / stage.fraction
-        left += max(0.0, known - elapsed)
+        remaining = stage_seconds_left(stage, elapsed) if elapsed else None
+        left += max(0.0, known - elapsed) if remaining is None else remaining
         work += elapsed
     if not begun or not work:
         return None

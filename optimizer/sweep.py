@@ -33,6 +33,8 @@ class SweepPlan:
         left_out: combinations that contradict themselves, that the model or the data do not
             allow, or that repeat another.
         done: how many of the recipes have been measured in the study already.
+        again: how many of these lack a stage in the store, as those lack all that another
+            machine, version or number of threads made.
         stages: how many stages they need together; those that several need count once.
         stored: how many of these stages have their results in the store.
         trainings: how many of the stages train.
@@ -45,6 +47,7 @@ class SweepPlan:
     recipes: tuple[Recipe, ...]
     left_out: tuple[LeftOut, ...]
     done: int
+    again: int
     stages: int
     stored: int
     trainings: int
@@ -99,6 +102,10 @@ def plan_sweep(
         recipes,
         (*expansion.left_out, *refused, *repeated),
         sum(recipe.hash in done for recipe in recipes),
+        sum(
+            recipe.hash in done and any(not store.artifacts.has(end.key) for end in variant.ends)
+            for recipe, variant in zip(recipes, run.variants, strict=True)
+        ),
         len(stages),
         sum(store.artifacts.has(stage.key) for stage in stages),
         sum(stage.name in TRAINING for stage in stages),

@@ -32,6 +32,7 @@ def test_many_stages_are_sums_and_a_few_lines():
     stages += [stage(480 + index, "running", "convert", ago=1) for index in range(11)]
     stages += [stage(491 + index, "failed", message="It fell over.") for index in range(9)]
     found = run_progress(run(), stages, NOW)
+    assert [item.name for item in found.running] == ["convert"] * 8
     assert (found.stages, found.finished, found.cached) == (500, 80, 30)
     assert (len(found.running), found.more_running) == (8, 3)
     assert (len(found.failed), found.more_failed) == (8, 1)
@@ -48,6 +49,9 @@ def test_time_left_goes_by_what_this_run_has_done():
     half = replace(stage(9, "running", ago=5), fraction=0.5)
     alone = [stage(0, "done", seconds=10.0, ago=15), half]
     assert run_progress(run(), alone, NOW).seconds_left == pytest.approx(5.0)
+    milestone = replace(stage(9, "running", "convert", ago=4), fraction=0.1)
+    known = stage(0, "done", "convert", seconds=6.0, ago=10)
+    assert run_progress(run(), [known, milestone], NOW).seconds_left == pytest.approx(2.0)
 
 
 def test_time_left_of_what_has_not_run_yet_is_what_was_expected():

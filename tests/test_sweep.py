@@ -158,6 +158,7 @@ def test_what_is_in_the_store_is_counted_and_takes_no_time(store, study):
         store.artifacts.write(stage.key, {"f": b"x"}, {"seconds": 1.0})
     done = plan_sweep(store, study, plan, expansion, 1)
     assert done.stored == done.stages
+    assert (before.again, done.again) == (before.done, 0)
     assert done.seconds == 0
 
 

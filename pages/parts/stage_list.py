@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from optimizer.format import format_seconds
-from optimizer.run_progress import FEW_STAGES, RunProgress
+from optimizer.run_progress import FEW_STAGES, RunProgress, stage_seconds_left
 from optimizer.store.records import RunStage
 from pages.parts.text import plain
 
@@ -86,7 +86,7 @@ def _running_text(stage: RunStage) -> str:
     if stage.started_at:
         elapsed = seconds_between(stage.started_at, None)
         parts.append(f"{format_seconds(elapsed)} so far")
-        if stage.fraction and 0.05 < stage.fraction < 1:
-            left = elapsed * (1 - stage.fraction) / stage.fraction
+        left = stage_seconds_left(stage, elapsed)
+        if left is not None:
             parts.append(f"about {format_seconds(left)} left")
     return ", ".join(part for part in parts if part)

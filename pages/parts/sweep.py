@@ -17,7 +17,7 @@ from optimizer.store.records import ACTIVE, Study
 from optimizer.sweep import SweepPlan, plan_here, sweep_title
 from optimizer.vary_grid import vary
 from pages.parts import context
-from pages.parts.sweep_form import grid_from_file, sweep_form, uploaded_grid
+from pages.parts.sweep_form import sweep_form, uploaded_grid
 from pages.parts.text import plain
 
 _MOST_REASONS = 6
@@ -25,9 +25,7 @@ _MOST_REASONS = 6
 
 def sweep_controls(model_facts: Mapping[str, Any]) -> Grid | str:
     """Draw the controls; returns the grid they say, or why there is none."""
-    given = uploaded_grid()
-    grid_from_file()
-    if given is not None:
+    if (given := uploaded_grid()) is not None:
         return given
     base, varied = sweep_form(model_facts)
     if not varied:
@@ -88,7 +86,13 @@ def _figures(plan: SweepPlan) -> None:
         f"{plan.stages} stages after sharing, of which {plan.stored} are in the store already.",
         _time(plan),
     ]
-    if plan.done:
+    if plan.again:
+        lines.insert(
+            0,
+            f"{plan.done} of the variants were measured before; {plan.again} of them are made "
+            "again, because this store has no stages of theirs that it could use.",
+        )
+    elif plan.done:
         lines.insert(0, f"{plan.done} of the variants have been measured in this study.")
     st.markdown("\n".join(f"- {line}" for line in lines))
 

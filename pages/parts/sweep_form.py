@@ -22,36 +22,35 @@ _GRID, _GRID_NAME = "opt_grid", "opt_grid_name"
 def sweep_form(model_facts: Mapping[str, Any]) -> tuple[dict[str, Any], Varied]:
     """Draw the widgets; returns the base recipe as plain data, and the values of what varies."""
     presets = st.container()
+    _file_to_use()
     varied = _settings()
     st.markdown("##### Base recipe")
     st.caption("Everything that does not vary is taken from here.")
-    base = recipe_form(model_facts)
+    base = recipe_form(model_facts, base=True)
     with presets:
         _presets(base, varied)
     return base, varied
 
 
 def uploaded_grid() -> Grid | None:
-    """The grid of a file that takes the place of the widgets, if there is one."""
+    """The grid of a file that takes the place of the widgets, if there is one; draws it."""
     text = st.session_state.get(_GRID)
-    return Grid.parse(text) if text else None
+    if not text:
+        return None
+    with st.container(border=True):
+        st.markdown(f"#### :material/grid_view: {plain(str(st.session_state[_GRID_NAME]))}")
+        st.caption("This grid is used in place of the controls.")
+        st.code(text, language="json", height=420)
+        st.button(
+            "Back to the controls",
+            icon=":material/undo:",
+            on_click=lambda: st.session_state.pop(_GRID, None),
+            help="The controls are as you left them.",
+        )
+    return Grid.parse(text)
 
 
-def grid_from_file() -> None:
-    """A file to read a grid from, and the way back to the widgets."""
-    if st.session_state.get(_GRID):
-        name = plain(str(st.session_state[_GRID_NAME]))
-        with st.container(border=True):
-            st.markdown(f"#### :material/grid_view: {name}")
-            st.caption("This grid is used in place of the controls.")
-            st.code(st.session_state[_GRID], language="json", height=420)
-            st.button(
-                "Back to the controls",
-                icon=":material/undo:",
-                on_click=lambda: st.session_state.pop(_GRID, None),
-                help="The controls are as you left them.",
-            )
-        return
+def _file_to_use() -> None:
     with st.popover("Grid from a file", icon=":material/upload_file:"):
         st.file_uploader(
             "grid.json",
