@@ -75,11 +75,9 @@ def results_text(results: Mapping[str, Any]) -> str:
         if record["file"] is None:
             lines.append(f"{name} {record['state']}: {record['error']}")
             continue
-        ratio = record["latency_ms"]["ratio"]
         lines.append(
             f"{name} {format_bytes(record['size_bytes']):>10} "
-            f"{format_bytes(record['gzip_bytes']):>10} {_quality(record):>16} "
-            f"{record['latency_ms']['p50']:>7.3f} ms {'' if ratio is None else f'{ratio:.2f}':>7}"
+            f"{format_bytes(record['gzip_bytes']):>10} {_quality(record):>16} {_speed(record)}"
         )
         lines += [
             f"  promise not kept: {item['promise']}; found: {item['found']}"
@@ -87,6 +85,15 @@ def results_text(results: Mapping[str, Any]) -> str:
             if not item["kept"]
         ]
     return "\n".join(lines)
+
+
+def _speed(record: Mapping[str, Any]) -> str:
+    """Median latency and its ratio to the baseline, where they were measured."""
+    latency = record["latency_ms"]
+    if not latency:
+        return f"{'not measured':>10}"
+    ratio = "" if latency["ratio"] is None else f"{latency['ratio']:.2f}"
+    return f"{latency['p50']:>7.3f} ms {ratio:>7}"
 
 
 def _quality(record: Mapping[str, Any]) -> str:

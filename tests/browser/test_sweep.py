@@ -1,9 +1,10 @@
 """A sweep from its controls to its points, in a real browser against the real engine."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import SETTLED
-from tests.browser.test_journeys import CHART, ENGINE_SECONDS, go, sample
+from tests.browser.test_journeys import CHART, ENGINE_SECONDS, go, sample, serious_violations
 
 
 def value(page, label):
@@ -45,3 +46,20 @@ def test_the_points_of_a_sweep_appear_while_it_runs(page, server, store):
     assert store.get_run(run.id).state == "done"
     trained = [stage for stage in store.list_stages(run.id) if stage.name == "cluster"]
     assert [stage.cached for stage in trained] == [False]
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
+def test_a_sweep_can_be_used_by_everyone_and_on_a_phone(browser, server, scheme, width):
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    go(page, server, "optimize")
+    page.get_by_text("Sweep", exact=True).click()
+    expect(page.get_by_role("button", name="Run the sweep")).to_be_visible()
+    page.wait_for_selector(SETTLED)
+    page.mouse.move(0, 0)  # what the mouse is over has colours of Streamlit's own
+    page.get_by_text("Base recipe").click()
+    found = serious_violations(page, scheme)
+    shown = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+    context.close()
+    assert found == []
+    assert shown <= width
