@@ -1,4 +1,4 @@
-"""The command line: ``python -m optimizer inspect|run|benchmark …``.
+"""The command line: ``python -m optimizer inspect|run|sweep|benchmark …``.
 
 Stage processes import this module by name, so it imports nothing heavy at its top.
 """
@@ -16,25 +16,10 @@ _MODEL = "a .keras or .h5 file, a SavedModel as .zip, a .tflite, or a sample's n
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; the exit code is 0, 1 if a variant failed, or 2 for bad input."""
     options = _parser().parse_args(arguments)
-    from optimizer import commands
     from optimizer.errors import FeatherweightError, InputError
-    from optimizer.session import Choice
 
     try:
-        if options.command == "inspect":
-            return commands.inspect(options.model, as_json=options.json)
-        if options.command == "benchmark":
-            return commands.benchmark(options.files, as_json=options.json)
-        return commands.run(
-            options.model,
-            options.data,
-            options.recipe,
-            options.out,
-            as_json=options.json,
-            use_cache=not options.no_cache,
-            options=_reading(options),
-            choice=Choice(options.task, options.loss, options.metric),
-        )
+        return _run(options)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
@@ -44,6 +29,28 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    from optimizer import commands
+    from optimizer.session import Choice
+
+    if options.command == "inspect":
+        return commands.inspect(options.model, as_json=options.json)
+    if options.command == "benchmark":
+        return commands.benchmark(options.files, as_json=options.json)
+    job = commands.Job(
+        options.model,
+        options.data,
+        options.out,
+        options.json,
+        not options.no_cache,
+        _reading(options),
+        Choice(options.task, options.loss, options.metric),
+    )
+    if options.command == "sweep":
+        return commands.sweep(job, options.grid)
+    return commands.run(job, options.recipe)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,18 +67,18 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="run one recipe and write its files")
     run.add_argument("model", metavar="MODEL", help=_MODEL)
-    run.add_argument(
-        "--data",
-        required=True,
-        help="an .npz, a .csv, a .parquet, a .zip of image folders, or a sample dataset's name",
-    )
     run.add_argument("--recipe", required=True, type=Path, help="a recipe.json")
-    run.add_argument("--out", required=True, type=Path, help="folder for the results")
-    _add_reading(run)
-    run.add_argument(
-        "--no-cache", action="store_true", help="repeat every stage, in a store of its own"
+    _add_job(run)
+
+    sweep = commands.add_parser("sweep", help="run every recipe of a grid and write their files")
+    sweep.add_argument("model", metavar="MODEL", help=_MODEL)
+    sweep.add_argument(
+        "--grid",
+        required=True,
+        type=Path,
+        help="a grid.json: a recipe in which any part or value may be a list of alternatives",
     )
-    _add_json(run)
+    _add_job(sweep)
 
     benchmark = commands.add_parser(
         "benchmark", help="measure .tflite files against the first, in alternating rounds"
@@ -79,6 +86,20 @@ def _parser() -> argparse.ArgumentParser:
     benchmark.add_argument("files", metavar="FILE.tflite", nargs="+", type=Path)
     _add_json(benchmark)
     return parser
+
+
+def _add_job(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        required=True,
+        help="an .npz, a .csv, a .parquet, a .zip of image folders, or a sample dataset's name",
+    )
+    parser.add_argument("--out", required=True, type=Path, help="folder for the results")
+    _add_reading(parser)
+    parser.add_argument(
+        "--no-cache", action="store_true", help="repeat every stage, in a store of its own"
+    )
+    _add_json(parser)
 
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:

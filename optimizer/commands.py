@@ -3,32 +3,51 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from optimizer import samples
-from optimizer.console import benchmark_text, facts_text, results_text
+from optimizer.command_files import output_folder, read_data_file, read_model_file, write_results
+from optimizer.console import benchmark_text, facts_text, results_text, sweep_lines
 from optimizer.data.options import DataOptions
-from optimizer.errors import InputError
-from optimizer.export import file_stem, results_csv, study_results
+from optimizer.grid import Grid
 from optimizer.models.inspect import identify
 from optimizer.recipe import Recipe
 from optimizer.session import PROPOSED, Choice, bring, open_study, run_recipes
 from optimizer.store import Store
 from optimizer.store.records import Study, Variant
-from optimizer.takeaway.bundle import bundle
-from optimizer.takeaway.collect import arrays, flat_model, takeaway
+from optimizer.sweep import plan_here, sweep_title
+
+
+@dataclass(frozen=True)
+class Job:
+    """What ``run`` and ``sweep`` have in common.
+
+    Attributes:
+        model, data: paths or names of samples.
+        out: where results go.
+        as_json: print ``results.json`` and not a table.
+        use_cache: use what is in the person's store.
+        reading: how to read the data, see :class:`optimizer.data.options.DataOptions`.
+        choice: task, loss and metric.
+    """
+
+    model: str
+    data: str
+    out: Path
+    as_json: bool = False
+    use_cache: bool = True
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    choice: Choice = PROPOSED
 
 
 def inspect(model: str, *, as_json: bool) -> int:
     """Show what a model is and which technique can act on which layer. Exit code 0."""
-    name, data = _model_file(model)
+    name, data = read_model_file(model)
     identify(data, name)
     found, _ = bring(Store.open(), (name, data), None, _say)
     assert found.facts is not None
@@ -37,43 +56,72 @@ def inspect(model: str, *, as_json: bool) -> int:
     return 0
 
 
-def run(
-    model: str,
-    data: str,
-    recipe: Path,
-    out: Path,
-    *,
-    as_json: bool,
-    use_cache: bool = True,
-    options: Mapping[str, Any] | None = None,
-    choice: Choice = PROPOSED,
-) -> int:
-    """Run one recipe and write its files into ``out``. Exit code 0, or 1 if it failed.
+def run(job: Job, recipe: Path) -> int:
+    """Run one recipe and write its files. Exit code 0, or 1 if it failed.
 
     Args:
-        model, data: paths or names of samples.
+        job: what it works on and where the results go.
         recipe: a ``recipe.json``.
-        out: where results go.
-        as_json: print ``results.json`` and not a table.
-        use_cache: use what is in the person's store.
-        options: how to read the data, see :class:`optimizer.data.options.DataOptions`.
-        choice: task, loss and metric.
 
     Raises:
         InputError: something of it cannot be used.
     """
-    reading = DataOptions.parse(options or {})
     wanted = Recipe.read(recipe)
-    model_file, data_file = _model_file(model), _data_file(data)
+
+    def made(store: Store, study: Study) -> tuple[list[Variant], dict[str, Any]]:
+        return run_recipes(store, study, [wanted], _say), {}
+
+    return _work(job, made)
+
+
+def sweep(job: Job, grid: Path) -> int:
+    """Run every recipe of a grid and write their files. Exit code 0, or 1 if one failed.
+
+    Args:
+        job: what it works on and where the results go.
+        grid: a ``grid.json``.
+
+    Raises:
+        InputError: something of it cannot be used.
+    """
+    wanted = Grid.read(grid)
+    expansion = wanted.expand()
+
+    def made(store: Store, study: Study) -> tuple[list[Variant], dict[str, Any]]:
+        plan = plan_here(store, study, expansion)
+        for line in sweep_lines(plan):
+            _say(line)
+        said = json.loads(wanted.canonical_json())
+        variants = run_recipes(
+            store,
+            study,
+            [recipe for recipe in plan.recipes if not recipe.is_baseline],
+            _say,
+            title=sweep_title(len(plan.recipes)),
+            options={"grid": said, "expected": plan.expected},
+        )
+        left_out = [asdict(item) for item in plan.left_out]
+        return variants, {"sweep": {"grid": said, "left_out": left_out}}
+
+    return _work(job, made)
+
+
+Work = Callable[[Store, Study], tuple[Sequence[Variant], dict[str, Any]]]
+
+
+def _work(job: Job, made: Work) -> int:
+    """Open the study of a job, let its variants be made, write and print the results."""
+    reading = DataOptions.parse(job.reading)
+    model_file, data_file = read_model_file(job.model), read_data_file(job.data)
     identify(model_file[1], model_file[0])
-    out = _output_folder(out)
-    with _store(use_cache) as store:
+    out = output_folder(job.out)
+    with _store(job.use_cache) as store:
         found, dataset = bring(store, model_file, data_file, _say, reading)
         assert dataset is not None
-        study = open_study(store, found, dataset, _say, choice=choice)
-        variants = run_recipes(store, study, [wanted], _say)
-        results = write_results(store, store.get_study(study.id), variants, out)
-    print(json.dumps(results, indent=2) if as_json else results_text(results))
+        study = open_study(store, found, dataset, _say, choice=job.choice)
+        variants, more = made(store, study)
+        results = write_results(store, store.get_study(study.id), variants, out, more)
+    print(json.dumps(results, indent=2) if job.as_json else results_text(results))
     return 0 if all(variant.state == "done" for variant in variants) else 1
 
 
@@ -86,45 +134,6 @@ def benchmark(files: list[Path], *, as_json: bool) -> int:
     return 0
 
 
-def write_results(store: Store, study: Study, variants: list[Variant], out: Path) -> dict[str, Any]:
-    """Write ``results.json``, ``results.csv``, and a ``.tflite``, recipe and zip per variant.
-
-    ``model.keras`` and ``data.npz`` are what the plain scripts in the zips read.
-
-    Returns:
-        The content of ``results.json``.
-    """
-
-    def layers_of(variant: Variant) -> list[dict[str, Any]]:
-        content = store.artifacts.read(variant.stages["convert"], "layers.json")
-        return json.loads(content)["layers"]
-
-    results = study_results(
-        study,
-        store.get_model(study.model_id),
-        store.get_dataset(study.dataset_id),
-        variants,
-        study.environment,
-        layers_of,
-    )
-    for variant in variants:
-        stem = file_stem(variant)
-        (out / f"{stem}.recipe.json").write_text(variant.recipe.canonical_json(indent=2) + "\n")
-        if variant.state == "done":
-            tflite = store.artifacts.read(variant.stages["convert"], "model.tflite")
-            (out / f"{stem}.tflite").write_bytes(tflite)
-            (out / f"{stem}.zip").write_bytes(bundle(takeaway(store, variant)))
-    for name, path in (
-        ("model.keras", flat_model(store, study)),
-        ("data.npz", arrays(store, study)),
-    ):
-        if path is not None:
-            shutil.copyfile(path, out / name)
-    (out / "results.csv").write_text(results_csv(variants))
-    (out / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-    return results
-
-
 @contextmanager
 def _store(use_cache: bool) -> Iterator[Store]:
     """The person's store, or an empty one for the time of a run without the cache."""
@@ -135,39 +144,6 @@ def _store(use_cache: bool) -> Iterator[Store]:
         store = Store.open(Path(folder))
         yield store
         store.close()
-
-
-def _model_file(text: str) -> tuple[str, bytes]:
-    if text in samples.MODELS:
-        return samples.MODELS[text].path.name, samples.load_sample_model(text)
-    return _file(text, f"the bundled models {', '.join(samples.MODELS)}")
-
-
-def _data_file(text: str) -> tuple[str, bytes]:
-    if text in samples.DATASETS:
-        return samples.DATASETS[text].path.name, samples.DATASETS[text].path.read_bytes()
-    return _file(text, f"the bundled datasets {', '.join(samples.DATASETS)}")
-
-
-def _file(text: str, bundled: str) -> tuple[str, bytes]:
-    path = Path(text)
-    try:
-        return path.name, path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(
-            f"Cannot read {text!r}: {reason}. Give a path, or one of {bundled}."
-        ) from None
-
-
-def _output_folder(out: Path) -> Path:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"Cannot make the output folder {out}: {error.strerror}.") from None
-    if not os.access(out, os.W_OK):
-        raise InputError(f"Cannot write into the output folder {out}.")
-    return out
 
 
 def _say(text: str) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from optimizer.format import format_bytes
+from optimizer.format import format_bytes, format_seconds
+from optimizer.sweep import SweepPlan
 
 
 def facts_text(facts: Mapping[str, Any]) -> str:
@@ -41,20 +42,42 @@ def facts_text(facts: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def results_text(results: Mapping[str, Any]) -> str:
-    """What ``run`` prints of the content of ``results.json``."""
+def sweep_lines(plan: SweepPlan) -> list[str]:
+    """What ``sweep`` says before it runs: what was left out and why, and what comes."""
     lines = [
-        f"{'variant':40} {'size':>10} {'gzip':>10} {'metric':>16} {'p50':>10} {'ratio':>7}",
+        f"Left out {item.count} ({item.example}{', …' if item.count > 1 else ''}): {item.reason}"
+        for item in plan.left_out
     ]
-    for record in [results["baseline"], *results["variants"]]:
+    done = f", {plan.done} of them measured already" if plan.done else ""
+    if plan.stored == plan.stages:
+        time = "nothing has to be computed"
+    elif plan.seconds is None:
+        time = "how long it takes is not known yet"
+    else:
+        time = f"about {format_seconds(plan.seconds)}"
+    lines.append(
+        f"{len(plan.recipes)} variants{done}: {plan.stages} stages after sharing, {plan.stored} "
+        f"of them in the store; {plan.trainings} trainings, {plan.trainings_alone} if each "
+        f"variant were made by itself; {time}."
+    )
+    return lines
+
+
+def results_text(results: Mapping[str, Any]) -> str:
+    """What ``run`` and ``sweep`` print of the content of ``results.json``."""
+    records = [results["baseline"], *results["variants"]]
+    width = min(64, max(32, *(len(record["name"]) for record in records)))
+    lines = [
+        f"{'variant':{width}} {'size':>10} {'gzip':>10} {'metric':>16} {'p50':>10} {'ratio':>7}",
+    ]
+    for record in records:
+        name = f"{record['name'][:width]:{width}}"
         if record["file"] is None:
-            lines.append(f"{record['name'][:40]:40} {record['state']}: {record['error']}")
+            lines.append(f"{name} {record['state']}: {record['error']}")
             continue
-        ratio = record["latency_ms"]["ratio"]
         lines.append(
-            f"{record['name'][:40]:40} {format_bytes(record['size_bytes']):>10} "
-            f"{format_bytes(record['gzip_bytes']):>10} {_quality(record):>16} "
-            f"{record['latency_ms']['p50']:>7.3f} ms {'' if ratio is None else f'{ratio:.2f}':>7}"
+            f"{name} {format_bytes(record['size_bytes']):>10} "
+            f"{format_bytes(record['gzip_bytes']):>10} {_quality(record):>16} {_speed(record)}"
         )
         lines += [
             f"  promise not kept: {item['promise']}; found: {item['found']}"
@@ -62,6 +85,15 @@ def results_text(results: Mapping[str, Any]) -> str:
             if not item["kept"]
         ]
     return "\n".join(lines)
+
+
+def _speed(record: Mapping[str, Any]) -> str:
+    """Median latency and its ratio to the baseline, where they were measured."""
+    latency = record["latency_ms"]
+    if not latency:
+        return f"{'not measured':>10}"
+    ratio = "" if latency["ratio"] is None else f"{latency['ratio']:.2f}"
+    return f"{latency['p50']:>7.3f} ms {ratio:>7}"
 
 
 def _quality(record: Mapping[str, Any]) -> str:

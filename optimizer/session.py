@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from optimizer.data.check import check_data, propose_task
 from optimizer.data.formats import inspect_upload
@@ -15,7 +16,7 @@ from optimizer.errors import InputError, StageError
 from optimizer.feasible import objections
 from optimizer.recipe import Recipe
 from optimizer.store import Store
-from optimizer.store.records import FINISHED, Dataset, Model, Run, Study, Variant
+from optimizer.store.records import FINISHED, Dataset, Model, Run, RunStage, Study, Variant
 
 Report = Callable[[str], None]
 _POLL_SECONDS = 0.2
@@ -134,9 +135,22 @@ def open_study(
 
 
 def run_recipes(
-    store: Store, study: Study, recipes: Sequence[Recipe], report: Report
+    store: Store,
+    study: Study,
+    recipes: Sequence[Recipe],
+    report: Report,
+    *,
+    title: str | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> list[Variant]:
     """Bring recipes to their end in a study, with its baseline.
+
+    Args:
+        store, study: where they run.
+        recipes: what to do.
+        report: see :func:`complete`.
+        title: of the run; the recipes' names when it is left out.
+        options: kept with the run.
 
     Returns:
         The baseline and one variant per recipe, done or failed.
@@ -152,13 +166,17 @@ def run_recipes(
         if problems:
             raise InputError(f"{recipe.name}: {' '.join(problems)}")
     variants = store.add_variants(study.id, [Recipe(), *recipes])
-    ids = [variant.id for variant in variants]
-    title = ", ".join(recipe.name for recipe in recipes) or "Baseline"
-    run = store.queue_run("variants", title, study_id=study.id, variant_ids=ids)
+    ids = list(dict.fromkeys(variant.id for variant in variants))
+    names = ", ".join(recipe.name for recipe in recipes) or "Baseline"
+    run = store.queue_run(
+        "variants", title or names, study_id=study.id, variant_ids=ids, options=options
+    )
     ended = complete(store, [run], report)[0]
     if ended.state == "cancelled":
         raise StageError("The run was cancelled.")
-    return [store.get_variant(variant_id) for variant_id in ids]
+    if ended.error:
+        report(f"Failed: {ended.error}")
+    return [store.get_variant(variant.id) for variant in variants]
 
 
 class _Watch:
@@ -167,14 +185,28 @@ class _Watch:
     def __init__(self, store: Store, runs: Sequence[Run], report: Report) -> None:
         self._store, self._runs, self._report = store, runs, report
         self._said: set[tuple[str, str]] = set()
+        self._version = -1
+        self._finished = False
 
     def finished(self) -> bool:
-        for run in self._runs:
-            for stage in self._store.list_stages(run.id):
-                said = (stage.key, stage.state)
-                if stage.state != "waiting" and said not in self._said:
-                    self._said.add(said)
-                    seconds = f" in {stage.seconds:.1f} s" if stage.seconds else ""
-                    how = "ready already" if stage.cached else stage.state + seconds
-                    self._report(f"{stage.label}: {how}")
-        return all(self._store.get_run(run.id).state in FINISHED for run in self._runs)
+        """Cheap when nothing has changed in the store."""
+        version = self._store.version()
+        if version != self._version:
+            self._version = version
+            for run in self._runs:
+                self._tell(self._store.list_stages(run.id))
+            states = [self._store.get_run(run.id).state for run in self._runs]
+            self._finished = all(state in FINISHED for state in states)
+        return self._finished
+
+    def _tell(self, stages: Sequence[RunStage]) -> None:
+        ended = sum(stage.state not in ("waiting", "running") for stage in stages)
+        for stage in stages:
+            said = (stage.key, stage.state)
+            if stage.state == "waiting" or said in self._said:
+                continue
+            self._said.add(said)
+            seconds = f" in {stage.seconds:.1f} s" if stage.seconds else ""
+            how = "ready already" if stage.cached else stage.state + seconds
+            far = f" ({ended} of {len(stages)})" if stage.state != "running" else ""
+            self._report(f"{stage.label}: {how}{far}")

@@ -159,6 +159,53 @@ def test_without_labels_agreement_is_measured(home, tmp_path):
     assert "not measured" in done.stdout
 
 
+SWEEP = {
+    "prune": {},
+    "cluster": [None, {"number_of_clusters": [2, 8]}],
+    "quantize": {"mode": ["none", "float16"]},
+    "fine_tune": {"epochs": 1},
+}
+
+
+def test_a_sweep_trains_what_variants_share_once(home, tmp_path):
+    out = tmp_path / "out"
+    (tmp_path / "grid.json").write_text(json.dumps(SWEEP))
+    arguments = ("--data", "cancer", "--grid", tmp_path / "grid.json", "--out", out)
+    done = command(home, "sweep", "cancer_mlp", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    results = json.loads((out / "results.json").read_text())
+    assert results == json.loads(done.stdout)
+    assert [record["name"] for record in results["variants"]] == [
+        "prune 80% · epochs 1",
+        "prune 80% · float16 · epochs 1",
+        "prune 80% · cluster 8 · epochs 1",
+        "prune 80% · cluster 8 · float16 · epochs 1",
+    ]
+    for record in (results["baseline"], *results["variants"]):
+        assert record["state"] == "done"
+        assert (out / record["file"]).stat().st_size == record["size_bytes"]
+        assert len(record["cached"]) == len(set(record["cached"]))
+    assert len({record["seconds"]["prune"] for record in results["variants"]}) == 1
+    assert done.stderr.count("Prune: done") == 1
+    assert done.stderr.count("Cluster: done") == 1
+    assert "4 variants: " in done.stderr
+    assert "2 trainings, 6 if each variant were made by itself" in done.stderr
+    assert results["sweep"]["grid"] == SWEEP
+    (left_out,) = results["sweep"]["left_out"]
+    assert left_out["count"] == 2
+    assert f"Left out 2 ({left_out['example']}, …): {left_out['reason']}" in done.stderr
+
+    again = command(home, "sweep", "cancer_mlp", *arguments)
+    assert again.returncode == 0, again.stderr
+    assert "nothing has to be computed" in again.stderr
+    assert "4 of them measured already" in again.stderr
+    warm = json.loads((out / "results.json").read_text())
+    for record in warm["variants"]:
+        assert set(record["cached"]) == set(record["seconds"])
+    with (out / "results.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 5
+
+
 def test_benchmark_compares_with_the_first_file(home, tmp_path):
     out = tmp_path / "out"
     path = recipe(tmp_path, {"quantize": {"mode": "float16"}})
@@ -187,6 +234,8 @@ def test_benchmark_compares_with_the_first_file(home, tmp_path):
             ["run", "cancer_mlp", "--data", "cancer", "--recipe", "nope.json", "--out", "OUT"],
             "nope",
         ),
+        (["sweep", "cancer_mlp", "--data", "cancer", "--grid", "BAD", "--out", "OUT"], "'prun'"),
+        (["sweep", "cancer_mlp", "--data", "cancer", "--grid", "MANY", "--out", "OUT"], "5,000"),
     ],
 )
 def test_bad_input_is_exit_code_2_and_a_line(home, tmp_path, arguments, words):
@@ -194,8 +243,11 @@ def test_bad_input_is_exit_code_2_and_a_line(home, tmp_path, arguments, words):
         "RECIPE": recipe(tmp_path, "{}"),
         "OUT": tmp_path / "out",
         "BAD": tmp_path / "bad.json",
+        "MANY": tmp_path / "many.json",
     }
     (tmp_path / "bad.json").write_text('{"prun": {}}')
+    many = {"seed": list(range(100)), "fine_tune": {"epochs": list(range(1, 51))}}
+    (tmp_path / "many.json").write_text(json.dumps(many))
     done = command(home, *(places.get(argument, argument) for argument in arguments))
     assert done.returncode == 2
     assert words in done.stderr.strip().splitlines()[-1]

@@ -1,11 +1,9 @@
-"""What is refused or warned of before a recipe runs, and how long it is said to take."""
+"""What is refused or warned of before a recipe runs."""
 
 import pytest
 
-from optimizer.estimate import estimate_seconds
 from optimizer.feasible import cautions, objections
 from optimizer.recipe import Recipe
-from tests.variants import baseline, results, variant
 
 ENDS = {"shape": [None, 4], "dtype": "float32"}
 
@@ -86,17 +84,3 @@ def test_what_is_probably_not_meant_is_said(recipe, train, words):
     found = cautions(Recipe.parse(recipe), {"train": train})
     assert len(found) == len(words)
     assert all(word in sentence for word, sentence in zip(words, found, strict=True))
-
-
-def test_time_is_estimated_from_the_same_study():
-    seconds = {"prune": 6.0, "convert": 1.0, "evaluate": 0.5, "benchmark": 1.5}
-    pruned = variant("v", {"prune": {}}, found=results(seconds=seconds))
-    assert estimate_seconds(Recipe.parse({"quantize": {"mode": "int8"}}), [pruned]) == 3.0
-    assert estimate_seconds(Recipe.parse({"prune": {}}), [pruned]) == pytest.approx(9.0)
-    twice = Recipe.parse({"prune": {}, "cluster": {}, "fine_tune": {"epochs": 6}})
-    assert estimate_seconds(twice, [pruned]) == pytest.approx(27.0)
-
-
-def test_time_is_not_guessed_when_nothing_like_it_has_run():
-    assert estimate_seconds(Recipe.parse({}), []) is None
-    assert estimate_seconds(Recipe.parse({"prune": {}}), [baseline()]) is None

@@ -137,6 +137,22 @@ class Run:
 
 
 @dataclass(frozen=True)
+class VariantCounts:
+    """How far the variants of a run are.
+
+    Attributes:
+        variants: those that are in the store.
+        measured: those of them that have results, of which latency may come later.
+        done, failed: those that ended so.
+    """
+
+    variants: int
+    measured: int
+    done: int
+    failed: int
+
+
+@dataclass(frozen=True)
 class RunStage:
     """One stage of a run.
 

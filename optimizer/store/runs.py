@@ -14,6 +14,8 @@ from optimizer.store.records import (
     RunKind,
     RunStage,
     State,
+    Variant,
+    VariantCounts,
     from_row,
     from_rows,
     to_columns,
@@ -182,6 +184,30 @@ class Runs(StoreBase):
         """A run's stages in the order they were first recorded."""
         rows = self._db.rows("SELECT * FROM run_stages WHERE run_id = ? ORDER BY seq", (run_id,))
         return from_rows(RunStage, rows)
+
+    def count_variants(self, run_id: str) -> VariantCounts:
+        """How far the variants of a run are, in one query that reads no results."""
+        row = self._db.row(
+            "SELECT count(*) AS variants, count(results) AS measured, "
+            "count(*) FILTER (WHERE state = 'done') AS done, "
+            "count(*) FILTER (WHERE state = 'failed') AS failed "
+            "FROM variants WHERE id IN (SELECT value FROM json_each("
+            "(SELECT variant_ids FROM runs WHERE id = ?)))",
+            (run_id,),
+        )
+        assert row is not None
+        return from_row(VariantCounts, row)
+
+    def broken_variants(self, run_id: str) -> list[Variant]:
+        """The variants of a run whose files do not keep a promise of their recipes."""
+        rows = self._db.rows(
+            "SELECT * FROM variants WHERE id IN (SELECT value FROM json_each("
+            "(SELECT variant_ids FROM runs WHERE id = ?))) AND EXISTS (SELECT 1 FROM "
+            "json_each(variants.results, '$.promises') AS promise "
+            "WHERE json_extract(promise.value, '$.kept') = 0) ORDER BY seq",
+            (run_id,),
+        )
+        return from_rows(Variant, rows)
 
     def append_log(self, run_id: str, text: str) -> None:
         """Add text to a run's log, which keeps its last mebibyte."""

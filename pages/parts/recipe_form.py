@@ -59,11 +59,12 @@ def load_recipe(recipe: Recipe) -> None:
     load_layers({n: o.model_dump(mode="json") for n, o in recipe.layers.items()})
 
 
-def recipe_form(model_facts: Mapping[str, Any]) -> dict[str, Any]:
+def recipe_form(model_facts: Mapping[str, Any], *, base: bool = False) -> dict[str, Any]:
     """Draw the widgets; returns the recipe they say, as plain data, not validated yet.
 
     Args:
         model_facts: the model's layers, which can have settings of their own.
+        base: whether other recipes are made from this one, which may train when it does not.
     """
     if "opt_mode" not in st.session_state:
         load_recipe(Recipe.parse({"quantize": {"mode": "int8"}}))
@@ -81,7 +82,7 @@ def recipe_form(model_facts: Mapping[str, Any]) -> dict[str, Any]:
     trains = recipe["prune"] or recipe["cluster"] or recipe["quantize"].get("aware")
     with st.container(border=True):
         st.markdown("#### :material/school: Fine-tune")
-        recipe["fine_tune"] = _fine_tune(bool(trains))
+        recipe["fine_tune"] = _fine_tune(base or bool(trains))
         recipe["seed"] = int(
             st.number_input(
                 "Seed",

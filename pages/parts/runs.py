@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -9,19 +11,12 @@ import streamlit as st
 from optimizer.engine.client import ensure_engine
 from optimizer.errors import InputError
 from optimizer.format import format_seconds, format_when
-from optimizer.measured import measured, state_text
-from optimizer.store.records import ACTIVE, Run, RunStage
+from optimizer.measured import state_text
+from optimizer.run_progress import FEW_STAGES, RunProgress, run_progress
+from optimizer.store.records import ACTIVE, Run, VariantCounts
 from pages.parts.context import store
+from pages.parts.stage_list import MARKS, draw_stages, seconds_between
 from pages.parts.text import plain
-
-_MARKS = {
-    "waiting": (":material/schedule:", "gray"),
-    "running": (":material/progress_activity:", "blue"),
-    "done": (":material/check_circle:", "green"),
-    "failed": (":material/error:", "red"),
-    "cancelled": (":material/block:", "gray"),
-}
-
 
 _WAITING = {
     "starting": "The engine is starting; this takes about 15 s, once.",
@@ -32,22 +27,39 @@ _WAITING = {
 }
 
 
+_PAGE_SECONDS = 2.0
+"""A page that follows a run is drawn again at most so often."""
+_MOST_BROKEN = 5
+
+
+def live_runs(run_ids: tuple[str, ...], *, follow: bool = False) -> None:
+    """Cards of runs under way; the whole page runs again when the first of them ends.
+
+    Args:
+        run_ids: the runs.
+        follow: whether the page shows variants, and so runs again when more have results.
+    """
+    seen = [store().count_variants(run_id) for run_id in run_ids] if follow else None
+    _live(run_ids, seen, time.monotonic())
+
+
 @st.fragment(run_every=0.5)
-def live_runs(run_ids: tuple[str, ...]) -> None:
-    """Cards of runs under way; the whole page runs again when the first of them ends."""
+def _live(run_ids: tuple[str, ...], seen: Sequence[VariantCounts] | None, drawn_at: float) -> None:
     runs = [store().get_run(run_id) for run_id in run_ids]
-    for run in runs:
-        run_card(run)
+    counts = [store().count_variants(run_id) for run_id in run_ids]
+    for run, count in zip(runs, counts, strict=True):
+        run_card(run, count)
     if any(run.state not in ACTIVE for run in runs):
+        st.rerun()
+    if seen is not None and counts != seen and time.monotonic() - drawn_at >= _PAGE_SECONDS:
         st.rerun()
 
 
-def run_card(run: Run) -> None:
-    """Draw one run."""
-    stages = store().list_stages(run.id)
+def run_card(run: Run, counts: VariantCounts | None = None) -> None:
+    """Draw one run; ``counts`` says how far its variants are."""
     with st.container(border=True, key=f"run-{run.id}"):
         head, action = st.columns([2, 1], vertical_alignment="center")
-        icon, color = _MARKS["waiting" if run.state == "queued" else run.state]
+        icon, color = MARKS["waiting" if run.state == "queued" else run.state]
         head.markdown(f"**{plain(run.title)}**  :{color}-badge[{icon} {run.state}]")
         if run.state in ACTIVE:
             action.button(
@@ -60,57 +72,62 @@ def run_card(run: Run) -> None:
                 disabled=run.cancel_requested,
                 width="stretch",
             )
-        _progress(run, stages)
+            stages = store().list_stages(run.id)
+            progress = run_progress(run, stages, datetime.now(UTC))
+            _progress(run, progress, counts or store().count_variants(run.id))
+            if run.error:
+                st.error(plain(run.error))
+            draw_stages(stages, progress)
+            _log(run)
+            return
+        _took(run)
         if run.error:
             st.error(plain(run.error))
-        if run.state in ACTIVE:
-            _stages(stages)
-            _log(run)
-        else:
-            _broken(run)
-            with st.expander("Stages and log"):
-                _stages(stages)
+        _broken(run)
+        details = st.expander("Stages and log", key=f"details-{run.id}", on_change="rerun")
+        if details.open:  # a list of runs has many cards, most of which nobody opens
+            with details:
+                stages = store().list_stages(run.id)
+                draw_stages(stages, run_progress(run, stages, datetime.now(UTC)))
                 _log(run)
 
 
 def _broken(run: Run) -> None:
     """The variants of a finished run whose files do not keep what their recipes promised."""
-    for variant_id in run.variant_ids:
-        try:
-            variant = store().get_variant(variant_id)
-        except InputError:  # deleted since
-            continue
-        found = measured(variant)
-        if found and found.broken:
-            st.warning(
-                plain(f"{variant.name}: {state_text(variant)}"), icon=":material/heart_broken:"
-            )
+    broken = store().broken_variants(run.id)
+    for variant in broken[:_MOST_BROKEN]:
+        st.warning(plain(f"{variant.name}: {state_text(variant)}"), icon=":material/heart_broken:")
+    if len(broken) > _MOST_BROKEN:
+        st.caption(f"{len(broken) - _MOST_BROKEN} more; the table on Compare marks all of them.")
 
 
 def _cancel(run_id: str) -> None:
     store().request_cancel(run_id)
 
 
-def _progress(run: Run, stages: list[RunStage]) -> None:
+def _took(run: Run) -> None:
+    elapsed = seconds_between(run.started_at or run.created_at, run.finished_at)
+    st.caption(f"{_where(run)}{format_when(run.created_at)}, took {format_seconds(elapsed)}")
+
+
+def _progress(run: Run, progress: RunProgress, counts: VariantCounts) -> None:
     if run.state == "queued":
         st.caption(_WAITING.get(ensure_engine(store()).status, "Waiting for the engine."))
         return
-    started = run.started_at or run.created_at
-    elapsed = _seconds_between(started, run.finished_at)
-    if run.state not in ACTIVE:
-        st.caption(f"{_where(run)}{format_when(run.created_at)}, took {format_seconds(elapsed)}")
-        return
     if (status := ensure_engine(store()).status) in ("starting", "warming", "failed"):
         st.caption(f"{_WAITING[status]} Then this run goes on from its last finished stage.")
-    if stages:
-        done = sum(
-            1.0 if stage.state == "done" else (stage.fraction or 0.0) for stage in stages
-        ) / len(stages)
-        finished = sum(stage.state == "done" for stage in stages)
-        st.progress(
-            min(done, 1.0),
-            text=f"{finished} of {len(stages)} stages done, {format_seconds(elapsed)} so far",
-        )
+    if not progress.stages:
+        return
+    elapsed = seconds_between(run.started_at or run.created_at, run.finished_at)
+    parts = [f"{progress.finished} of {progress.stages} stages done"]
+    if counts.variants > 1:
+        parts.insert(0, f"{counts.measured} of {counts.variants} variants measured")
+    if counts.failed and counts.variants > 1:
+        parts.append(f"{counts.failed} failed")
+    parts.append(f"{format_seconds(elapsed)} so far")
+    if progress.seconds_left is not None and progress.stages > FEW_STAGES:
+        parts.append(f"about {format_seconds(max(1.0, progress.seconds_left))} left")
+    st.progress(progress.fraction, text=", ".join(parts))
 
 
 def _where(run: Run) -> str:
@@ -121,43 +138,6 @@ def _where(run: Run) -> str:
         return f"{plain(store().get_study(run.study_id).name)} · "
     except InputError:
         return "a deleted study · "
-
-
-def _stages(stages: list[RunStage]) -> None:
-    """One line for all that was there already, then a line for each of the others."""
-    cached = [stage.label for stage in stages if stage.cached]
-    if cached:
-        names = ", ".join(dict.fromkeys(cached))
-        st.markdown(f":green[:material/check_circle:] :gray[Already computed: {names}]")
-    for stage in stages:
-        if not stage.cached:
-            _stage_line(stage)
-
-
-def _stage_line(stage: RunStage) -> None:
-    icon, color = _MARKS[stage.state]
-    parts = [f":{color}[{icon}] {stage.label}"]
-    if stage.state == "done" and stage.seconds is not None:
-        parts.append(f":gray[{format_seconds(stage.seconds)}]")
-    elif stage.state == "running":
-        parts.append(f":gray[{_running_text(stage)}]")
-    elif stage.state == "cancelled" and stage.message:
-        parts.append(f":gray[{plain(stage.message)}]")
-    st.markdown(" · ".join(parts))
-
-
-def _running_text(stage: RunStage) -> str:
-    parts = [plain(stage.message)]
-    loss = stage.numbers.get("loss")
-    if loss is not None:
-        parts.append(f"loss {loss:.4f}")
-    if stage.started_at:
-        elapsed = _seconds_between(stage.started_at, None)
-        parts.append(f"{format_seconds(elapsed)} so far")
-        if stage.fraction and 0.05 < stage.fraction < 1:
-            left = elapsed * (1 - stage.fraction) / stage.fraction
-            parts.append(f"about {format_seconds(left)} left")
-    return ", ".join(part for part in parts if part)
 
 
 def _log(run: Run) -> None:
@@ -175,8 +155,3 @@ def _log(run: Run) -> None:
             on_click="ignore",
             icon=":material/download:",
         )
-
-
-def _seconds_between(start: str, end: str | None) -> float:
-    last = datetime.fromisoformat(end) if end else datetime.now(UTC)
-    return max(0.0, (last - datetime.fromisoformat(start)).total_seconds())

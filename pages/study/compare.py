@@ -1,5 +1,6 @@
 """The study's variants side by side: what each costs and what it saves."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -29,6 +30,8 @@ _SIZES: dict[str, Cost] = {
     "gzip": "gzip_bytes",
     "Parameters": "parameter_bytes",
 }
+_MOST_NAMES = 5
+_MOST_FAILURES = 8
 _SPEEDS: dict[str, Cost] = {"Latency": "latency", "Multiply-accumulates": "macs"}
 
 
@@ -37,9 +40,9 @@ def draw() -> None:
     study = context.current_study()
     st.title(plain(study.name))
     variants = context.store().list_variants(study.id)
-    _introduce(study)
-    _active(study)
     done = [variant for variant in variants if variant.results]
+    _introduce(study, len(done), len(variants))
+    _active(study)
     if not done:
         _nothing_yet(study, variants)
         return
@@ -73,13 +76,13 @@ def draw() -> None:
     _failures(study, variants)
 
 
-def _introduce(study: Study) -> None:
+def _introduce(study: Study, measured_count: int, count: int) -> None:
     """Where the figures come from, and for a newcomer what to do with them."""
     store = context.store()
     model, data = store.get_model(study.model_id), store.get_dataset(study.dataset_id)
     st.caption(
-        f"{plain(model.file_name)} with {plain(data.file_name)} · {study.done_count} of "
-        f"{study.variant_count} variants measured · compared with the float32 TFLite baseline"
+        f"{plain(model.file_name)} with {plain(data.file_name)} · {measured_count} of {count} "
+        "variants measured · compared with the float32 TFLite baseline"
     )
     if study.origin == "sample":
         st.markdown(
@@ -91,7 +94,7 @@ def _introduce(study: Study) -> None:
 def _active(study: Study) -> None:
     runs = context.store().list_runs(study_id=study.id, states=ACTIVE)
     if runs:
-        live_runs(tuple(run.id for run in reversed(runs)))
+        live_runs(tuple(run.id for run in reversed(runs)), follow=True)
 
 
 def _nothing_yet(study: Study, variants: list[Variant]) -> None:
@@ -193,7 +196,7 @@ def _tradeoff(done: list[Variant], selected: Variant, cost: Cost, key: str) -> N
         f"On the Pareto front: {front}.",
     )
     if info.not_measured:
-        st.caption(f"Not measured, so not drawn: {', '.join(info.not_measured)}.")
+        st.caption(f"Not measured, so not drawn: {_listed(info.not_measured)}.")
     points = event.selection.points if event else []
     if points and points[0].get("customdata"):
         picked = points[0]["customdata"]
@@ -201,6 +204,11 @@ def _tradeoff(done: list[Variant], selected: Variant, cost: Cost, key: str) -> N
         if picked != selected.id:
             _pick(picked, done)
             st.rerun()
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
 
 
 def _bars(done: list[Variant], selected: Variant) -> None:
@@ -299,16 +307,27 @@ def _failures(study: Study, variants: list[Variant]) -> None:
     failed = [variant for variant in variants if variant.state == "failed"]
     if failed:
         st.subheader("Failed")
-    for variant in failed:
+    for variant in failed[:_MOST_FAILURES]:
         with st.container(border=True, key=f"failed-{variant.id}"):
             st.error(plain(variant.error or "It failed."), title=f"{variant.name} failed")
             with st.container(horizontal=True):
                 if st.button("Try again", icon=":material/replay:", key=f"again-{variant.id}"):
-                    context.store().queue_run(
-                        "variants", variant.name, study_id=study.id, variant_ids=[variant.id]
-                    )
-                    st.rerun()
+                    _try_again(study, [variant], variant.name)
                 st.page_link(context.RUNS, label="See the log", icon=":material/article:")
+    if len(failed) > _MOST_FAILURES:
+        st.caption(f"{len(failed) - _MOST_FAILURES} more failed; the table above has them.")
+    if len(failed) > 1 and st.button(
+        f"Try all {len(failed)} again",
+        icon=":material/replay:",
+        help="One run of all failed variants; what is finished is not computed again.",
+    ):
+        _try_again(study, failed, f"{len(failed)} variants again")
+
+
+def _try_again(study: Study, variants: list[Variant], title: str) -> None:
+    ids = [variant.id for variant in variants]
+    context.store().queue_run("variants", title, study_id=study.id, variant_ids=ids)
+    st.rerun()
 
 
 draw()

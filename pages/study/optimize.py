@@ -1,4 +1,4 @@
-"""Choose a recipe with widgets, see what will happen, run it."""
+"""Choose a recipe or a sweep with widgets, see what will happen, run it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,23 +6,45 @@ from typing import Any
 import streamlit as st
 
 from optimizer.errors import InputError
-from optimizer.estimate import estimate_seconds
 from optimizer.feasible import cautions, objections
 from optimizer.format import format_seconds
+from optimizer.grid import Expansion
 from optimizer.presets import PRESETS, explain
 from optimizer.recipe import Recipe
 from optimizer.store.records import ACTIVE, Study, Variant
+from optimizer.sweep import plan_here
 from pages.parts import context
 from pages.parts.recipe_form import load_recipe, recipe_form
 from pages.parts.runs import live_runs
+from pages.parts.schedule_form import KEEP
+from pages.parts.sweep import sweep_controls, sweep_outlook
 from pages.parts.text import plain
+
+_ONE, _SWEEP = "One recipe", "Sweep"
 
 
 def draw() -> None:
     """Draw the page."""
     study = context.current_study()
     st.title("Optimize")
+    kind = st.segmented_control(
+        "What to run",
+        [_ONE, _SWEEP],
+        default=_ONE,
+        required=True,
+        key="opt_kind",
+        persist_state=KEEP,
+        help="One recipe makes one variant. A sweep tries several values of any settings, and "
+        "makes a variant of every combination.",
+    )
     form, side = st.columns([3, 2], gap="large")
+    if kind == _SWEEP:
+        with form:
+            grid = sweep_controls(_facts(study))
+        with side, st.container(key="what_will_happen"):
+            sweep_outlook(study, grid)
+            _active(study)
+        return
     with form:
         _copy()
         presets = st.container()
@@ -125,7 +147,7 @@ def _run(study: Study, values: dict) -> None:
             query_params=context.study_link(study, variant=existing.id),
         )
     else:
-        _ask_to_run(study, recipe, variants, existing)
+        _ask_to_run(study, recipe, existing)
     st.download_button(
         "Download recipe.json",
         recipe.canonical_json(indent=2) + "\n",
@@ -138,10 +160,8 @@ def _run(study: Study, values: dict) -> None:
     )
 
 
-def _ask_to_run(
-    study: Study, recipe: Recipe, variants: list[Variant], existing: Variant | None
-) -> None:
-    _time(recipe, variants)
+def _ask_to_run(study: Study, recipe: Recipe, existing: Variant | None) -> None:
+    _time(study, recipe)
     if st.button(
         "Run",
         type="primary",
@@ -171,14 +191,18 @@ def _refused(study: Study, recipe: Recipe) -> bool:
     return bool(problems)
 
 
-def _time(recipe: Recipe, variants: list[Variant]) -> None:
-    seconds = estimate_seconds(recipe, variants)
-    if seconds is None:
+def _time(study: Study, recipe: Recipe) -> None:
+    try:
+        plan = plan_here(context.store(), study, Expansion((recipe,), ()))
+    except InputError as error:  # the settings of the engine cannot be used
+        st.caption(plain(str(error)))
+        return
+    if plan.seconds is None:
         st.caption("How long it takes is not known yet: nothing like it has run in this study.")
     else:
         st.caption(
-            f"About {format_seconds(seconds)}, judging by this study's earlier runs; less where a "
-            "step was computed before."
+            f"About {format_seconds(plan.seconds)}, judging by this study's earlier runs; "
+            f"{plan.stored} of {plan.stages} steps have been computed before."
         )
 
 
@@ -187,6 +211,12 @@ def _active(study: Study) -> None:
     if runs:
         st.subheader("Under way")
         live_runs(tuple(run.id for run in reversed(runs)))
+        st.page_link(
+            context.COMPARE,
+            label="Watch the variants come in on Compare",
+            icon=":material/scatter_plot:",
+            query_params=context.study_link(study),
+        )
         return
     last = context.store().list_runs(study_id=study.id, limit=1)
     if last and last[0].state == "done":
