@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -137,37 +138,26 @@ def bars_info(
 
 def bars_figure(info: BarsInfo) -> go.Figure:
     """Draw horizontal bars, each under its name; baseline and selected say so in words too."""
-    figure = go.Figure()
-    for group, color in (("Variant", BLUE), ("Baseline", GREY), ("Selected", ORANGE)):
-        chosen = [index for index, _ in enumerate(info.values) if _group(info, index) == group]
-        if chosen:
-            figure.add_bar(
-                x=[info.values[index] for index in chosen],
-                y=[info.variant_ids[index] for index in chosen],
-                orientation="h",
-                name=group,
-                marker_color=color,
-                customdata=[info.variant_ids[index] for index in chosen],
-                text=[info.labels[index] for index in chosen],
-                textposition="auto",
-                hovertext=[info.names[index] for index in chosen],
-                hovertemplate="<b>%{hovertext}</b><br>%{text}<extra></extra>",
-            )
-    styled(figure, x_title=info.title, y_title="", height=90 + 44 * len(info.values))
-    figure.update_layout(
+    groups = (("Variant", BLUE), ("Baseline", GREY), ("Selected", ORANGE))
+    bars = [_bars(info, group, color) for group, color in groups]
+    return styled(
+        [bar for bar in bars if bar["x"]],
+        x_title=info.title,
+        y_title="",
+        height=90 + 44 * len(info.values),
+        x_axis={"rangemode": "tozero"},
+        y_axis={
+            "type": "category",  # else ids that look like numbers make the axis linear
+            "categoryorder": "array",
+            "categoryarray": list(info.variant_ids),
+            "autorange": "reversed",
+            "showticklabels": False,
+            "showgrid": False,
+        },
         bargap=0.55,
         showlegend=False,
         barmode="overlay",
         annotations=[_name(info, index) for index in range(len(info.names))],
-    )
-    figure.update_xaxes(rangemode="tozero")
-    return figure.update_yaxes(
-        type="category",  # else ids that look like numbers make the axis linear
-        categoryorder="array",
-        categoryarray=list(info.variant_ids),
-        autorange="reversed",
-        showticklabels=False,
-        showgrid=False,
     )
 
 
@@ -176,11 +166,30 @@ def class_balance_figure(
 ) -> go.Figure:
     """How many samples each class has; classes are numbered where they have no names."""
     classes = list(names) or [str(index) for index in range(len(train))]
-    figure = go.Figure()
-    figure.add_bar(x=classes, y=list(train), name="Train", marker_color=BLUE)
-    figure.add_bar(x=classes, y=list(test), name="Test", marker_color=SKY)
-    styled(figure, x_title="Class", y_title="Samples", height=300)
-    return figure.update_xaxes(type="category")
+    sets = (("Train", train, BLUE), ("Test", test, SKY))
+    bars = [
+        {"type": "bar", "x": classes, "y": list(counts), "name": name, "marker": {"color": color}}
+        for name, counts, color in sets
+    ]
+    return styled(bars, x_title="Class", y_title="Samples", height=300, x_axis={"type": "category"})
+
+
+def _bars(info: BarsInfo, group: str, color: str) -> dict[str, Any]:
+    """The bars of one group, as a trace."""
+    chosen = [index for index, _ in enumerate(info.values) if _group(info, index) == group]
+    return {
+        "type": "bar",
+        "x": [info.values[index] for index in chosen],
+        "y": [info.variant_ids[index] for index in chosen],
+        "orientation": "h",
+        "name": group,
+        "marker": {"color": color},
+        "customdata": [info.variant_ids[index] for index in chosen],
+        "text": [info.labels[index] for index in chosen],
+        "textposition": "auto",
+        "hovertext": [info.names[index] for index in chosen],
+        "hovertemplate": "<b>%{hovertext}</b><br>%{text}<extra></extra>",
+    }
 
 
 def _group(info: BarsInfo, index: int) -> str:

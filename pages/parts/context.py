@@ -77,6 +77,20 @@ def remember_study(study_id: str) -> None:
         st.query_params[_STUDY] = study_id
 
 
+def study_variants(study: Study) -> list[Variant]:
+    """The study's variants as they are now; read again only when the store has changed.
+
+    A thousand of them take 40 ms to read and more to look through, and most clicks change
+    nothing in the store.
+    """
+    return list(_variants(study.id, store().version()))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _variants(study_id: str, version: int) -> tuple[Variant, ...]:
+    return tuple(store().list_variants(study_id))
+
+
 def chosen_variant_id(study: Study) -> str | None:
     """The variant in the address, else the one this session chose last in this study."""
     asked = st.query_params.get(_VARIANT)

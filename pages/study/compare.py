@@ -36,7 +36,7 @@ def draw() -> None:
     """Draw the page."""
     study = context.current_study()
     st.title(plain(study.name))
-    variants = context.store().list_variants(study.id)
+    variants = context.study_variants(study)
     _introduce(study)
     _active(study)
     done = [variant for variant in variants if variant.results]
