@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer.charts.bars import bars_figure, bars_info, measures
+from optimizer.charts.bars import bars_figure, bars_info
 from optimizer.charts.style import CONFIG
 from optimizer.charts.tradeoff import COST_TITLES, Cost, tradeoff_figure, tradeoff_info
 from optimizer.comparison import (
@@ -16,6 +16,7 @@ from optimizer.comparison import (
 )
 from optimizer.format import is_share
 from optimizer.measured import marked_name, measured
+from optimizer.measures import measures
 from optimizer.store.records import ACTIVE, Study, Variant
 from pages.parts import context
 from pages.parts.downloads import study_downloads, variant_downloads
@@ -30,6 +31,8 @@ _SIZES: dict[str, Cost] = {
     "Parameters": "parameter_bytes",
 }
 _SPEEDS: dict[str, Cost] = {"Latency": "latency", "Multiply-accumulates": "macs"}
+
+_BARS = ("size", "gzip", "metric", "latency", "macs", "memory", "agreement", "sparsity")
 
 
 def draw() -> None:
@@ -205,7 +208,8 @@ def _tradeoff(done: list[Variant], selected: Variant, cost: Cost, key: str) -> N
 
 def _bars(done: list[Variant], selected: Variant) -> None:
     st.subheader("One measure at a time")
-    known = measures(done, study_metric(done))
+    taken = measures(done, study_metric(done))
+    known = {key: taken[key] for key in _BARS if key in taken}
     name = st.segmented_control(
         "Measure",
         list(known),
