@@ -24,7 +24,7 @@ from optimizer.store import Store
 from optimizer.store.records import FINISHED, Study
 
 ROOT = Path(__file__).resolve().parents[1]
-_PAGES = ("compare", "optimize", "variant", "model", "data", "runs")
+_PAGES = ("compare", "explore", "optimize", "variant", "model", "data", "runs")
 
 
 def main() -> int:

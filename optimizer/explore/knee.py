@@ -83,29 +83,34 @@ def _scaled(table: Table, key: str) -> np.ndarray:
 
 
 def _reason(table: Table, keys: Sequence[str], places: np.ndarray, place: int) -> str:
-    names = " and ".join(table.measures[key].label for key in keys[:2])
     if len(keys) > 2:
+        values = ", ".join(
+            f"{table.measures[key].label} {shown(table, key, place)}" for key in keys
+        )
         return (
             f"Of the variants on the front it comes nearest to the best of all {len(keys)} "
-            "measures at once: " + ", ".join(_value(table, key, place) for key in keys) + "."
+            f"measures at once: {values}."
         )
     first, second = keys
-    ordered = places[np.argsort(table.costs(first)[places], kind="stable")]
-    beyond = ordered[table.costs(first)[ordered] < table.costs(first)[place]]
-    before = ordered[table.costs(first)[ordered] > table.costs(first)[place]]
-    text = f"The front of {names} bends here: {_value(table, first, place)}"
-    text += f", {_value(table, second, place)}."
-    if len(beyond) and len(before):
-        better, worse = int(beyond[-1]), int(before[0])
-        text += (
-            f" From here to {table.names[better]}, {table.measures[first].label} becomes "
-            f"{compared(table, first, place, better)}, but {table.measures[second].label} "
-            f"{compared(table, second, place, better)}. The other way, {table.names[worse]} has "
-            f"{table.measures[second].label} {compared(table, second, place, worse)}, for "
-            f"{table.measures[first].label} {compared(table, first, place, worse)}."
+    one, two = table.measures[first].label, table.measures[second].label
+    text = (
+        f"{one} {shown(table, first, place)}, {two} {shown(table, second, place)}: up to here the "
+        f"front gains much in {one} for little {two}, beyond it little for much."
+    )
+    costs = table.costs(first)
+    ordered = places[np.argsort(costs[places], kind="stable")]
+    beyond, before = ordered[costs[ordered] < costs[place]], ordered[costs[ordered] > costs[place]]
+    steps = [
+        f"{way} to {table.names[other]}, {one} is {compared(table, first, place, other)} and {two} "
+        f"{compared(table, second, place, other)}"
+        for way, other in (
+            ("going on", int(beyond[-1]) if len(beyond) else None),
+            ("going back", int(before[0]) if len(before) else None),
         )
-    return text
+        if other is not None
+    ]
+    return f"{text} {_sentence('; '.join(steps))}" if steps else text
 
 
-def _value(table: Table, key: str, place: int) -> str:
-    return f"{table.measures[key].label} {shown(table, key, place)}"
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."

@@ -10,7 +10,7 @@ import numpy as np
 from optimizer.explore.budgets import Budget, difference
 from optimizer.explore.recommend import GOALS, Recommendation, broken, goals
 from optimizer.explore.table import Table
-from optimizer.explore.words import compared, shown, to_baseline
+from optimizer.explore.words import by_chance, compared, shown, to_baseline
 from optimizer.measured import measured
 
 
@@ -60,13 +60,9 @@ def _figures(table: Table, found: Recommendation, keys: Sequence[str], best: int
 
 def _chance(table: Table, best: int) -> str:
     """Whether the difference of the metric to the baseline may be chance."""
-    base = table.baseline
-    if base is None or base == best or "metric" not in table.measures:
+    if not by_chance(table, best):
         return ""
     low, high = table.intervals["metric"][best]
-    value, reference = (table.values["metric"][place] for place in (best, base))
-    if not low <= reference <= high or value == reference:
-        return ""
     measure = table.measures["metric"]
     found = measured(table.variants[best])
     samples = f" on {found.samples:,} samples" if found and found.samples else ""

@@ -10,7 +10,8 @@ import pandas as pd
 
 from optimizer.comparison import NOT_MEASURED
 from optimizer.explore.table import Table
-from optimizer.explore.words import shown, to_baseline
+from optimizer.explore.words import by_chance, shown, to_baseline
+from optimizer.recipe import Recipe
 
 _NO_FIELD = "–"
 
@@ -18,7 +19,7 @@ _NO_FIELD = "–"
 def side_by_side(table: Table, places: Sequence[int]) -> pd.DataFrame:
     """Measures as rows, variants as columns; each cell with its difference to the baseline.
 
-    The best of a row says so, unless all are equal.
+    The best of a row says so, unless all are equal or the two fastest differ by noise only.
 
     Args:
         places: of the variants in the table, different ones.
@@ -32,25 +33,55 @@ def side_by_side(table: Table, places: Sequence[int]) -> pd.DataFrame:
 
 
 def recipe_differences(table: Table, places: Sequence[int]) -> pd.DataFrame:
-    """The recipes' fields in which the variants differ, with the names of the recipe's JSON."""
-    recipes = [
-        dict(_flat(table.variants[place].recipe.model_dump(mode="json"))) for place in places
-    ]
-    fields = dict.fromkeys(name for recipe in recipes for name in recipe)
+    """The recipes' fields in which the variants differ, with the names of the recipe's JSON.
+
+    Where only some have a part (``prune``, ``cluster``) there is a row for the part, and of its
+    fields those that are not at their defaults.
+    """
+    recipes = [table.variants[place].recipe for place in places]
+    every = [dict(_flat(recipe.model_dump(mode="json"))) for recipe in recipes]
+    unusual = {
+        name
+        for recipe in recipes
+        for name, _ in _flat(recipe.model_dump(mode="json", exclude_defaults=True))
+    }
+    names = [table.names[place] for place in places]
     rows = []
-    for name in fields:
-        texts = [_text(recipe.get(name)) for recipe in recipes]
-        if len(set(texts)) > 1:
-            names = [table.names[place] for place in places]
-            rows.append({"Field": name, **dict(zip(names, texts, strict=True))})
-    return pd.DataFrame(rows)
+    for field in dict.fromkeys(name for fields in every for name in fields):
+        texts = [_text(fields.get(field)) for fields in every]
+        told = len({text for text in texts if text != _NO_FIELD}) > 1 or field in unusual
+        if len(set(texts)) > 1 and told:
+            rows.append({"Field": field, **dict(zip(names, texts, strict=True))})
+    return pd.DataFrame([*_parts(recipes, names), *rows])
+
+
+def _parts(recipes: Sequence[Recipe], names: Sequence[str]) -> list[dict[str, str]]:
+    """A row for each part that some of the recipes have and others have not."""
+    rows = []
+    for part in ("prune", "cluster"):
+        has = [getattr(recipe, part) is not None for recipe in recipes]
+        if len(set(has)) > 1:
+            rows.append({"Field": part, **dict(zip(names, map(_text, has), strict=True))})
+    return rows
 
 
 def _best(table: Table, key: str, places: Sequence[int]) -> float | None:
     """The lowest cost among the variants; ``None`` where it would say nothing."""
     costs = table.costs(key)[list(places)]
     known = costs[np.isfinite(costs)]
-    return float(known.min()) if len(known) > 1 and np.ptp(known) > 0 else None
+    if len(known) < 2 or np.ptp(known) == 0:
+        return None
+    return None if key in ("latency", "ratio") and _is_noise(table, places) else float(known.min())
+
+
+def _is_noise(table: Table, places: Sequence[int]) -> bool:
+    """Whether the two fastest cannot be told apart: their ratios' intervals overlap."""
+    ratios = table.values.get("ratio", np.full(len(table), np.nan))
+    timed = [place for place in places if np.isfinite(ratios[place])]
+    if len(timed) < 2:
+        return False
+    first, second = sorted(timed, key=lambda place: float(ratios[place]))[:2]
+    return bool(table.intervals["ratio"][second][0] <= table.intervals["ratio"][first][1])
 
 
 def _cell(table: Table, key: str, place: int, best: float | None) -> str:
@@ -58,6 +89,8 @@ def _cell(table: Table, key: str, place: int, best: float | None) -> str:
     if text == NOT_MEASURED:
         return text
     words = to_baseline(table, key, place)
+    if key == "metric" and words and by_chance(table, place):
+        words += ", may be chance"
     parts = ["★ best" if table.costs(key)[place] == best else "", text, words]
     return " · ".join(part for part in parts if part)
 

@@ -16,7 +16,7 @@ _MORE = ("ratio",)
 """What the page begins with, of what was measured, the first first."""
 _BUDGET = "budget_"
 _NO_LIMIT = "none"
-_MOST_CHOSEN = 12
+MOST_CHOSEN = 12
 """More variants side by side than this are no comparison."""
 _SHOWN_LENGTH = 40
 
@@ -105,7 +105,7 @@ def settled(view: View, table: Table) -> View:
         more=more,
         goal=goal,
         filters=filters,
-        chosen=chosen[:_MOST_CHOSEN],
+        chosen=chosen[:MOST_CHOSEN],
     )
 
 
@@ -202,9 +202,9 @@ def _compare(view: View, text: str, table: Table, problems: list[str]) -> View:
     if gone := len(asked) - len(here):
         them = "variant is" if gone == 1 else "variants are"
         problems.append(f"{gone} chosen {them} not in this study; deleted, perhaps.")
-    if len(here) > _MOST_CHOSEN:
-        problems.append(f"Only the first {_MOST_CHOSEN} of {len(here)} variants are compared.")
-    return replace(view, chosen=here[:_MOST_CHOSEN])
+    if len(here) > MOST_CHOSEN:
+        problems.append(f"Only the first {MOST_CHOSEN} of {len(here)} variants are compared.")
+    return replace(view, chosen=here[:MOST_CHOSEN])
 
 
 _READERS: dict[str, Callable[[View, str, Table, list[str]], View]] = {

@@ -57,6 +57,16 @@ def compared(table: Table, key: str, place: int, other: int) -> str:
     return f"{difference(table.measures[key], amount)} {less if against < value else more}"
 
 
+def by_chance(table: Table, place: int) -> bool:
+    """Whether a variant's metric differs from the baseline's by no more than its interval."""
+    base = table.baseline
+    if base is None or base == place or "metric" not in table.measures:
+        return False
+    low, high = table.intervals["metric"][place]
+    value, reference = (table.values["metric"][at] for at in (place, base))
+    return bool(low <= reference <= high and value != reference)
+
+
 def _times(key: str, value: float, reference: float) -> str:
     ratio = reference / value
     if abs(ratio - 1) < _SAME:

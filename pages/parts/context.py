@@ -12,6 +12,7 @@ from optimizer.store import Store
 from optimizer.store.records import Study, Variant
 
 COMPARE = "pages/study/compare.py"
+EXPLORE = "pages/study/explore.py"
 OPTIMIZE = "pages/study/optimize.py"
 VARIANT = "pages/study/variant.py"
 MODEL = "pages/study/model.py"
@@ -83,11 +84,12 @@ def study_variants(study: Study) -> list[Variant]:
     A thousand of them take 40 ms to read and more to look through, and most clicks change
     nothing in the store.
     """
-    return list(_variants(study.id, store().version()))
+    return list(read_variants(study.id, store().version()))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _variants(study_id: str, version: int) -> tuple[Variant, ...]:
+def read_variants(study_id: str, version: int) -> tuple[Variant, ...]:
+    """The variants as of a version of the store; see :func:`study_variants`."""
     return tuple(store().list_variants(study_id))
 
 

@@ -14,7 +14,7 @@ from optimizer.store.records import FINISHED
 from tests.browser.conftest import SETTLED
 
 ENGINE_SECONDS = 90_000
-PATHS = ["compare", "optimize", "variant", "model", "data", "runs", "new", "studies"]
+PATHS = ["compare", "explore", "optimize", "variant", "model", "data", "runs", "new", "studies"]
 TRAINING = re.compile(r"epoch \d+ of 900")
 CHART = ".js-plotly-plot .main-svg"
 
