@@ -13,7 +13,7 @@ _TICKS = 8
 
 
 def log_axis(values: Sequence[float], show: Callable[[float], str]) -> dict[str, Any]:
-    """A logarithmic axis with some room around the values and ticks at 1, 2 and 5.
+    """A logarithmic axis with some room around the values and ticks at 1, 2 and 5, or fewer.
 
     Args:
         values: all above 0; without any, the axis stays as Plotly makes it.
@@ -22,15 +22,24 @@ def log_axis(values: Sequence[float], show: Callable[[float], str]) -> dict[str,
     if not values:
         return {}
     low, high = min(values) / 1.6, max(values) * 1.6
-    ticks = _ticks(low, high, (1, 2, 5))
-    if len(ticks) > _TICKS:
-        ticks = _ticks(low, high, (1,))
+    ticks = _ticks(low, high)
     return {
         "type": "log",
         "range": [math.log10(low), math.log10(high)],
         "tickvals": ticks,
         "ticktext": [show(tick) for tick in ticks],
     }
+
+
+def log_ticks(
+    low: float, high: float, show: Callable[[float], str]
+) -> tuple[list[float], list[str]]:
+    """Ticks between two values above 0, as logarithms to base 10, and their texts.
+
+    For what has no logarithmic axis of its own: colour bars and parallel axes.
+    """
+    ticks = _ticks(low, high)
+    return [math.log10(tick) for tick in ticks], [show(tick) for tick in ticks]
 
 
 def byte_tick(size_bytes: float) -> str:
@@ -56,7 +65,13 @@ def reference_line(axis: str, value: float) -> dict[str, Any]:
     }
 
 
-def _ticks(low: float, high: float, digits: Sequence[int]) -> list[float]:
+def _ticks(low: float, high: float) -> list[float]:
+    """Round values between two others, as many as have room."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    found = (digit * 10.0**power for power in powers for digit in digits)
-    return [tick for tick in found if low <= tick <= high]
+    ticks: list[float] = []
+    for digits in ((1, 2, 5), (1, 3), (1,)):
+        found = (digit * 10.0**power for power in powers for digit in digits)
+        ticks = [tick for tick in found if low <= tick <= high]
+        if len(ticks) <= _TICKS:
+            break
+    return ticks

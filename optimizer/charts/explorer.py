@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import plotly.graph_objects as go
 
-from optimizer.charts.axes import byte_tick, log_axis, reference_line
+from optimizer.charts.axes import byte_tick, log_axis, log_ticks, reference_line
 from optimizer.charts.style import AMBER, BLUE, GREEN, GREY, ORANGE, PINK, styled
 from optimizer.explore.table import Table
 from optimizer.explore.words import shown
@@ -116,12 +115,14 @@ def explorer_figure(info: ExplorerInfo, measures: Sequence[Measure]) -> go.Figur
         measures: those of ``info.keys``, which say titles, units and directions.
     """
     traces = []
+    colors = _color_values(info, measures)
     for group in _GROUPS:
-        if group == "front" and info.colors is None:
+        if group == "front" and not colors:
             traces.append(_front_line(info, measures[0]))
         members = [number for number, own in enumerate(info.groups) if own == group]
         if members:
-            traces.append(_points(info, group, members))
+            traces.append(_points(info, group, members, colors))
+            traces += [_legend_entry(group)] if colors and group != "over" else []
     traces += _marks(info)
     x, y = measures[:2]
     return styled(
@@ -132,7 +133,7 @@ def explorer_figure(info: ExplorerInfo, measures: Sequence[Measure]) -> go.Figur
         x_axis=axis(x, info.xs),
         y_axis=axis(y, info.ys),
         shapes=_baseline_lines(info),
-        **({"coloraxis": _color_axis(info, measures[2])} if info.colors is not None else {}),
+        **({"coloraxis": _color_axis(info, measures[2], colors)} if colors else {}),
     )
 
 
@@ -174,7 +175,9 @@ def _front_line(info: ExplorerInfo, x: Measure) -> dict[str, Any]:
     }
 
 
-def _points(info: ExplorerInfo, group: Group, members: Sequence[int]) -> dict[str, Any]:
+def _points(
+    info: ExplorerInfo, group: Group, members: list[int], colors: Sequence[float]
+) -> dict[str, Any]:
     label, color, symbol = _GROUPS[group]
     quiet = group in ("over", "dominated")
     crowded = quiet and len(info.ids) > _CROWDED
@@ -184,9 +187,9 @@ def _points(info: ExplorerInfo, group: Group, members: Sequence[int]) -> dict[st
         "symbol": symbol,
         "line": {"width": 1.5},
     }
-    if info.colors is not None and group != "over":
-        colors = np.array([info.colors[number] for number in members])
-        marker |= {"color": colors, "coloraxis": "coloraxis"}
+    colored = bool(colors) and group != "over"
+    if colored:
+        marker |= {"color": np.array(colors)[members], "coloraxis": "coloraxis"}
     return {
         "type": "scattergl" if len(members) > _MANY else "scatter",
         "x": np.array([info.xs[number] for number in members]),
@@ -194,6 +197,7 @@ def _points(info: ExplorerInfo, group: Group, members: Sequence[int]) -> dict[st
         "error_y": {} if crowded or group == "over" else _error_bars(info, members),
         "mode": "markers",
         "name": label,
+        "showlegend": not colored,
         "opacity": 0.45 if group == "over" else 0.7 if crowded else 1,
         "marker": marker,
         "customdata": [info.ids[number] for number in members],
@@ -255,12 +259,42 @@ def _baseline_lines(info: ExplorerInfo) -> list[dict[str, Any]]:
     ]
 
 
-def _color_axis(info: ExplorerInfo, measure: Measure) -> dict[str, Any]:
-    """The third measure's scale; its good end is the bright one."""
-    known = [color for color in info.colors or () if math.isfinite(color)]
+def _legend_entry(group: Group) -> dict[str, Any]:
+    """A symbol for the legend alone, where those of the points have many colours."""
+    label, _, symbol = _GROUPS[group]
+    return {
+        "type": "scatter",
+        "x": [None],
+        "y": [None],
+        "mode": "markers",
+        "name": label,
+        "marker": {"size": 10, "color": GREY, "symbol": symbol, "line": {"width": 1.5}},
+    }
+
+
+def _color_values(info: ExplorerInfo, measures: Sequence[Measure]) -> list[float]:
+    """The third measure, as logarithms where it belongs on a log axis; empty without one."""
+    if info.colors is None:
+        return []
+    values = np.array(info.colors, float)
+    found: list[float] = (np.log10(values) if measures[2].logarithmic else values).tolist()
+    return found
+
+
+def _color_axis(info: ExplorerInfo, measure: Measure, colors: Sequence[float]) -> dict[str, Any]:
+    """The third measure's scale over the points that have colours; its good end is bright."""
+    shown_ones = [
+        color for color, group in zip(colors, info.groups, strict=True) if group != "over"
+    ]
+    low, high = (min(shown_ones), max(shown_ones)) if shown_ones else (0.0, 1.0)
+    bar: dict[str, Any] = {"title": {"text": measure.title, "side": "right"}, "thickness": 14}
+    if measure.logarithmic and shown_ones:
+        ticks, texts = log_ticks(10**low * 0.999, 10**high * 1.001, tick_text(measure))
+        bar |= {"tickvals": ticks, "ticktext": texts}
     return {
         "colorscale": _SCALE,
         "reversescale": not measure.larger_is_better,
-        "colorbar": {"title": {"text": measure.title, "side": "right"}, "thickness": 14},
-        **({"cmin": min(known), "cmax": max(known)} if known else {}),
+        "cmin": low,
+        "cmax": high,
+        "colorbar": bar,
     }

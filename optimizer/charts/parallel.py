@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from optimizer.charts.axes import log_axis
+from optimizer.charts.axes import log_ticks
 from optimizer.charts.explorer import tick_text
 from optimizer.charts.style import ORANGE
 from optimizer.explore.budgets import Budget
@@ -19,6 +19,11 @@ from optimizer.measures import Measure
 
 _VIRIDIS = ("#440154", "#3b528b", "#21918c", "#5ec962", "#b5de2b")
 """Without its brightest end, which cannot be told from a white page."""
+_PALE = ("#6d5c74", "#69788f", "#6b9593", "#88b589", "#b3bf80")
+"""The same colours halfway to grey, for what stands behind the chosen lines."""
+_STROKES = (-0.008, -0.004, 0.0, 0.004, 0.008)
+"""Plotly draws all lines one pixel wide: chosen ones are drawn so often, side by side, at these
+shares of an axis."""
 _CHOSEN_FROM = 0.9
 """Where on the colour scale the colour of chosen variants begins."""
 
@@ -44,6 +49,7 @@ class ParallelInfo:
     Attributes:
         colored_by: the measure of the colours.
         colors: its values.
+        color_range: of those within the budgets, as the others are grey.
         chosen: indices of the highlighted lines.
         left_out: how many variants with results lack one of the measures.
     """
@@ -52,6 +58,7 @@ class ParallelInfo:
     axes: tuple[Axis, ...]
     colored_by: Measure
     colors: tuple[float, ...]
+    color_range: tuple[float, float] | None
     chosen: tuple[int, ...]
     left_out: int
 
@@ -60,6 +67,7 @@ def parallel_info(
     table: Table,
     keys: Sequence[str],
     drawn: np.ndarray,
+    inside: np.ndarray,
     budgets: Mapping[str, Budget],
     limits: Mapping[str, float | None],
     chosen: Sequence[int] = (),
@@ -69,6 +77,7 @@ def parallel_info(
     Args:
         keys: measures of the axes, from left to right.
         drawn: which variants to show, bool of shape (variants,).
+        inside: which of them are within all budgets; their range is that of the colours.
         limits: measure → limit of its budget, or ``None``.
         chosen: places in the table.
     """
@@ -82,6 +91,7 @@ def parallel_info(
         tuple(_axis(table, key, places, budgets.get(key), limits.get(key)) for key in keys),
         table.measures[by],
         tuple(table.values[by][places].tolist()),
+        _range(table.values[by][known & inside]) or _range(table.values[by][known]),
         tuple(index[place] for place in chosen if place in index),
         int((drawn & results & ~known).sum()),
     )
@@ -90,7 +100,7 @@ def parallel_info(
 def parallel_figure(info: ParallelInfo) -> go.Figure:
     """Draw it; what misses a budget is grey, what is chosen orange."""
     line = _line(info)
-    dimensions = [_dimension(each) for each in info.axes]
+    dimensions = [_dimension(each, info.chosen) for each in info.axes]
     layout = {
         "height": 420,
         "margin": {"l": 60, "r": 40, "t": 70, "b": 30},
@@ -107,6 +117,10 @@ def parallel_figure(info: ParallelInfo) -> go.Figure:
         "unselected": {"line": {"color": "#8A8F98", "opacity": 0.12}},
     }
     return go.Figure(data=[trace], layout=layout)
+
+
+def _range(values: np.ndarray) -> tuple[float, float] | None:
+    return (float(values.min()), float(values.max())) if len(values) else None
 
 
 def _axis(
@@ -130,21 +144,20 @@ def _axis(
     return Axis(measure, tuple(scaled.tolist()), kept)
 
 
-def _dimension(axis: Axis) -> dict[str, Any]:
+def _dimension(axis: Axis, chosen: Sequence[int]) -> dict[str, Any]:
     measure, values = axis.measure, np.array(axis.values)
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     pad = 0.04 * (high - low) or 0.5 * (abs(high) or 1.0) * 0.1
     dimension: dict[str, Any] = {
         "label": measure.label + (f" ({measure.unit})" if _unit_in_label(measure) else ""),
-        "values": values,
+        "values": np.concatenate(
+            [values, *(values[list(chosen)] + (high - low) * s for s in _STROKES)]
+        ),
         "range": [low - pad, high + pad],
     }
     if measure.logarithmic and len(values):
-        ticks = log_axis([10**low, 10**high], tick_text(measure))
-        dimension |= {
-            "tickvals": [math.log10(tick) for tick in ticks["tickvals"]],
-            "ticktext": ticks["ticktext"],
-        }
+        ticks, texts = log_ticks(10 ** (low - pad), 10 ** (high + pad), tick_text(measure))
+        dimension |= {"tickvals": ticks, "ticktext": texts}
     if axis.kept:
         dimension["constraintrange"] = list(axis.kept)
     return dimension
@@ -157,11 +170,13 @@ def _unit_in_label(measure: Measure) -> bool:
 def _line(info: ParallelInfo) -> dict[str, Any]:
     """Colours by the measure; the chosen ones get the scale's last part, which is orange."""
     colors = np.array(info.colors, float)
-    low, high = (float(colors.min()), float(colors.max())) if len(colors) else (0.0, 1.0)
+    low, high = info.color_range or (0.0, 1.0)
+    colors = np.clip(colors, low, high)
     extent = (high - low) or 1.0
     top = low + extent / _CHOSEN_FROM if info.chosen else low + extent
-    colors[list(info.chosen)] = top
-    worst_first = _VIRIDIS if info.colored_by.larger_is_better else _VIRIDIS[::-1]
+    colors = np.append(colors, [top] * (len(_STROKES) * len(info.chosen)))
+    palette = _PALE if info.chosen else _VIRIDIS
+    worst_first = palette if info.colored_by.larger_is_better else palette[::-1]
     end = _CHOSEN_FROM if info.chosen else 1.0
     scale = [
         [end * number / (len(worst_first) - 1), color] for number, color in enumerate(worst_first)

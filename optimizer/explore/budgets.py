@@ -85,7 +85,8 @@ class Budget:
 def difference(measure: Measure, amount: float) -> str:
     """A difference of two values of a measure, without a sign."""
     if measure.unit == "%":
-        return f"{float(f'{amount:.3g}'):g} points"
+        points = float(f"{amount:.2f}") or float(f"{amount:.1g}")
+        return f"{points:g} point{'' if points == 1 else 's'}"
     if measure.key == "metric":
         return f"{amount:.3g}"
     return f"{amount:.3g}" if measure.key == "ratio" else measure.show(amount)
@@ -101,8 +102,8 @@ def budget(table: Table, key: str) -> Budget:
     if reference is not None and math.isfinite(reference):
         return _against(measure, values, reference)
     if measure.unit == "%":
-        losses = _rising(_LEAST_POINTS, max(_LEAST_POINTS, 100 - float(values.min())))
-        options = (*(round(100 - loss, 6) for loss in reversed(losses) if loss <= 100), 100.0)
+        losses = _points(100 - float(values.min()))
+        options = tuple(round(100 - loss, 2) for loss in reversed(losses) if loss <= 100)
         return Budget(measure, "at least", options, None)
     low, high = float(values.min()), float(values.max())
     if low <= 0:  # R² and losses of other sorts: no ladder of ratios fits
@@ -150,14 +151,21 @@ def _against(measure: Measure, values: np.ndarray, reference: float) -> Budget:
     sign = 1.0 if measure.larger_is_better else -1.0
     losses = sign * (reference - values)
     worst = float(losses.max(initial=0.0))
-    is_share = measure.unit == "%"
-    least = _LEAST_POINTS if is_share else max(worst, 1e-6) / 10**_DECADES
-    options = (0.0, *_rising(least, max(worst, least)))
-    allowed = _DEFAULT_POINTS if is_share else 0.02 * abs(reference)
+    if measure.unit == "%":
+        options, allowed = _points(worst), _DEFAULT_POINTS
+    else:
+        least = max(worst, 1e-6) / 10**_DECADES
+        options, allowed = (0.0, *_rising(least, max(worst, least))), 0.02 * abs(reference)
     default = None
     if worst > allowed:
         default = max(option for option in options if option <= allowed * (1 + _ROUNDING))
     return Budget(measure, "worse by at most", options, default, reference)
+
+
+def _points(worst: float) -> tuple[float, ...]:
+    """Losses in percentage points with two decimals, from 0 to just above the worst one."""
+    steps = _rising(_LEAST_POINTS, max(_LEAST_POINTS, worst))
+    return tuple(dict.fromkeys((0.0, *(round(step, 2) for step in steps))))
 
 
 def _rising(low: float, high: float) -> tuple[float, ...]:

@@ -94,15 +94,15 @@ def _reason(table: Table, keys: Sequence[str], places: np.ndarray, place: int) -
     first, second = keys
     one, two = table.measures[first].label, table.measures[second].label
     text = (
-        f"{one} {shown(table, first, place)}, {two} {shown(table, second, place)}: up to here the "
-        f"front gains much in {one} for little {two}, beyond it little for much."
+        f"At {one} {shown(table, first, place)} and {two} {shown(table, second, place)} the front "
+        f"bends: up to here it gains much in {one} for little {two}, beyond it little for much."
     )
     costs = table.costs(first)
     ordered = places[np.argsort(costs[places], kind="stable")]
     beyond, before = ordered[costs[ordered] < costs[place]], ordered[costs[ordered] > costs[place]]
     steps = [
-        f"{way} to {table.names[other]}, {one} is {compared(table, first, place, other)} and {two} "
-        f"{compared(table, second, place, other)}"
+        f"{way} to “{table.names[other]}”, {one} is {compared(table, first, place, other)} and "
+        f"{two} {compared(table, second, place, other)}"
         for way, other in (
             ("going on", int(beyond[-1]) if len(beyond) else None),
             ("going back", int(before[0]) if len(before) else None),

@@ -85,11 +85,11 @@ def _runner_up(table: Table, found: Recommendation) -> str:
             if quality
             else ("and nothing between them differs; the older one is recommended")
         )
-        return f"The runner-up, {name}, is equal in {table.measures[key].label}, {reason}."
+        return f"The runner-up, “{name}”, is equal in {table.measures[key].label}, {reason}."
     noise = (
         f"; a difference within the {_noise(key)}" if _may_be_noise(table, key, best, other) else ""
     )
-    return f"The runner-up, {name}, is {words} ({shown(table, key, other)}){noise}."
+    return f"The runner-up, “{name}”, is {words} ({shown(table, key, other)}){noise}."
 
 
 def _noise(key: str) -> str:
@@ -117,7 +117,7 @@ def _tempting(table: Table, found: Recommendation, offered: Mapping[str, Budget]
     if found.misses:
         reasons.append(f"its {missed(table, offered, found.misses)}")
     return (
-        f"{table.names[place]} would be {compared(table, key, found.best, place)} "
+        f"“{table.names[place]}” would be {compared(table, key, found.best, place)} "
         f"({shown(table, key, place)}), but {' and '.join(reasons)}."
     )
 
@@ -129,6 +129,6 @@ def _none(table: Table, found: Recommendation, offered: Mapping[str, Budget]) ->
             f"{table.measures[GOALS[found.goal]].label}."
         )
     return (
-        f"No variant is within all budgets. The nearest is {table.names[found.nearest]}: its "
+        f"No variant is within all budgets. The nearest is “{table.names[found.nearest]}”: its "
         f"{missed(table, offered, found.misses or {})}."
     )

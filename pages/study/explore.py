@@ -108,7 +108,7 @@ def _recommended(study: Study, choice: Choice) -> None:
         st.info("No goal can be chosen: neither size, latency, arithmetic nor quality is known.")
         return
     sentences = recommendation_sentences(table, found, choice.budgets, choice.view.keys)
-    text = " ".join(plain(sentence) for sentence in sentences)
+    text = "\n\n".join(plain(sentence) for sentence in sentences)
     if found.best is None:
         st.warning(text, title="Nothing to recommend", icon=":material/search_off:")
         return
@@ -184,6 +184,7 @@ def _overview(choice: Choice) -> None:
         choice.table,
         choice.view.keys,
         choice.drawn,
+        choice.inside,
         choice.budgets,
         choice.limits,
         choice.chosen,
