@@ -56,12 +56,15 @@ def recipe_differences(table: Table, places: Sequence[int]) -> pd.DataFrame:
 
 
 def _parts(recipes: Sequence[Recipe], names: Sequence[str]) -> list[dict[str, str]]:
-    """A row for each part that some of the recipes have and others have not."""
+    """A row for each part that some of the recipes have and others have not, in short words."""
     rows = []
     for part in ("prune", "cluster"):
-        has = [getattr(recipe, part) is not None for recipe in recipes]
-        if len(set(has)) > 1:
-            rows.append({"Field": part, **dict(zip(names, map(_text, has), strict=True))})
+        has = [getattr(recipe, part) for recipe in recipes]
+        if None in has and any(has):
+            short = [
+                Recipe.parse({part: own.model_dump()}).name if own else _NO_FIELD for own in has
+            ]
+            rows.append({"Field": part, **dict(zip(names, short, strict=True))})
     return rows
 
 
