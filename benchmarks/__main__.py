@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from benchmarks import matrix
+from benchmarks.crowd import crowd
 from benchmarks.live import bundled_study, engine, quiet, row
 from benchmarks.narrowing import narrowing
 from benchmarks.scripts import scripts
@@ -24,7 +25,9 @@ from optimizer.store import Store
 from optimizer.store.records import FINISHED, Study
 
 ROOT = Path(__file__).resolve().parents[1]
-_PAGES = ("compare", "explore", "optimize", "variant", "model", "data", "runs")
+_MANY_ON = ("compare", "explore")
+"""The pages that show every variant."""
+_PAGES = (*_MANY_ON, "optimize", "variant", "model", "data", "runs")
 
 
 def main() -> int:
@@ -85,31 +88,27 @@ def sharing(store: Store, study: Study) -> None:
 
 
 def pages(store: Store, study: Study) -> None:
-    """Script runs of the pages with 200 variants, and what the app's process holds."""
-    done = next(v for v in store.list_variants(study.id) if v.results and not v.is_baseline)
-    fractions = [count / 1000 for count in range(1, 200 - len(store.list_variants(study.id)) + 1)]
-    recipes = [
-        Recipe.parse({"prune": {"schedule": {"kind": "constant", "target_sparsity": fraction}}})
-        for fraction in fractions
-    ]
-    for variant in store.add_variants(study.id, recipes):
-        store.update_variant(variant.id, state="done", results=done.results, stages=done.stages)
-    count = len(store.list_variants(study.id))
-    row("variants in the study for the pages below", str(count))
-    for page in _PAGES:
-        output = subprocess.run(
-            [sys.executable, "-m", "benchmarks.page", page, study.id],
-            cwd=ROOT,
-            env={**os.environ, "FEATHERWEIGHT_NO_ENGINE": "1"},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        milliseconds, megabytes, tensorflow = output.stdout.split()[-3:]
-        row(
-            f"page {page}: script run, median of 5",
-            f"{milliseconds} ms, process {megabytes} MB, TensorFlow imported: {tensorflow}",
-        )
+    """Script runs of the pages with many variants, and what the app's process holds."""
+    for count in (10, 100, 1000):
+        crowd(store, study, count)
+        for page in _PAGES if count == 1000 else _MANY_ON:
+            _page(page, study, count)
+
+
+def _page(page: str, study: Study, count: int) -> None:
+    output = subprocess.run(
+        [sys.executable, "-m", "benchmarks.page", page, study.id],
+        cwd=ROOT,
+        env={**os.environ, "FEATHERWEIGHT_NO_ENGINE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    median, p95, megabytes, tensorflow = output.stdout.split()[-4:]
+    row(
+        f"page {page}, {count:,} variants: script run, median (p95)",
+        f"{median} ms ({p95} ms), process {megabytes} MB, TensorFlow imported: {tensorflow}",
+    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import cycle, islice, product
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from optimizer.recipe import Recipe
 from optimizer.store import Store
-from optimizer.store.records import Study, Variant
+from optimizer.store.records import Study
 
 _MODES: tuple[dict[str, Any], ...] = (
     {"mode": "none"},
@@ -25,38 +26,36 @@ _STRUCTURES: tuple[dict[str, Any], ...] = (
 )
 
 
-def recipes(count: int) -> list[Recipe]:
-    """So many different recipes: modes × structures × clusters × sparsities."""
+def recipes() -> Iterator[Recipe]:
+    """Different recipes: sparsities × modes × structures × clusters."""
     sparsities = (0.1 + 0.8 * step / 1000 for step in range(1000))
-    parts = product(sparsities, _MODES, _STRUCTURES, (None, 8, 16, 32))
-    return [
-        Recipe.parse(
+    for sparsity, mode, structure, clusters in product(
+        sparsities, _MODES, _STRUCTURES, (None, 8, 16, 32)
+    ):
+        schedule = {"kind": "constant", "target_sparsity": round(sparsity, 4)}
+        yield Recipe.parse(
             {
-                "prune": {
-                    "schedule": {"kind": "constant", "target_sparsity": round(sparsity, 4)},
-                    "structure": structure,
-                },
+                "prune": {"schedule": schedule, "structure": structure},
                 "cluster": clusters and {"number_of_clusters": clusters},
                 "quantize": mode,
             }
         )
-        for sparsity, mode, structure, clusters in islice(parts, count)
-    ]
 
 
-def crowd(store: Store, study: Study, count: int) -> list[Variant]:
-    """Fill a study whose baseline is measured up to ``count`` variants, all of them done.
+def crowd(store: Store, study: Study, count: int) -> None:
+    """Fill a study up to ``count`` variants, all of them done.
 
-    Sizes, metric and latency are the measured variants' own, scattered around by a seed.
+    Sizes, metric and latency are those of the variants measured already, of which there must be
+    one besides the baseline, scattered around by a seed.
     """
     there = store.list_variants(study.id)
     examples = [variant for variant in there if variant.results and not variant.is_baseline]
-    random = np.random.default_rng(0)
-    added = store.add_variants(study.id, recipes(count - len(there)))
+    known, random = {variant.recipe.hash for variant in there}, np.random.default_rng(0)
+    new = (recipe for recipe in recipes() if recipe.hash not in known)
+    added = store.add_variants(study.id, list(islice(new, max(0, count - len(there)))))
     for variant, example in zip(added, cycle(examples), strict=False):
         results = _scattered(example.results or {}, random)
         store.update_variant(variant.id, state="done", results=results, stages=example.stages)
-    return store.list_variants(study.id)
 
 
 def _scattered(results: dict[str, Any], random: np.random.Generator) -> dict[str, Any]:

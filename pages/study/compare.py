@@ -70,6 +70,12 @@ def draw() -> None:
             query_params=context.study_link(study),
         )
     _tradeoffs(done, selected)
+    st.page_link(
+        context.EXPLORE,
+        label="Set budgets, choose other measures, see variants side by side",
+        icon=":material/travel_explore:",
+        query_params=context.study_link(study),
+    )
     _bars(done, selected)
     _table(variants)
     study_downloads(study, variants)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from benchmarks.crowd import crowd
 from optimizer.recipe import Recipe
 from tests.pages.conftest import check
 from tests.pages.test_pages import button, charts, texts
@@ -232,3 +233,15 @@ def test_another_study_has_a_view_of_its_own(workbench, explored):
     assert query(app) == {}
     check(app.selectbox(key="study_picker").set_value(sample.id).run())
     assert query(app) == {"budget_metric": "0.5"}
+
+
+def test_hundreds_of_variants_are_all_in_chart_and_table(workbench, explored):
+    crowd(workbench.store, workbench.study, 400)
+    app = explored(compare=explored.ids["int8"])
+    assert len(workbench.store.list_variants(workbench.study.id)) == 400
+    assert len(table(app)) == 400
+    chart, overview = charts(app)
+    shown = {i for trace in chart["data"] for i in trace.get("customdata") or []}
+    assert len(shown) == 400
+    assert "scattergl" in {trace["type"] for trace in chart["data"]}
+    assert overview["data"][0]["type"] == "parcoords"
