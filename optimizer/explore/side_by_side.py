@@ -69,8 +69,12 @@ def _parts(recipes: Sequence[Recipe], names: Sequence[str]) -> list[dict[str, st
 
 
 def _best(table: Table, key: str, places: Sequence[int]) -> float | None:
-    """The lowest cost among the variants; ``None`` where it would say nothing."""
-    costs = table.costs(key)[list(places)]
+    """The lowest cost among the variants; ``None`` where it would say nothing.
+
+    That the baseline agrees with itself is no merit.
+    """
+    rivals = [place for place in places if key != "agreement" or place != table.baseline]
+    costs = table.costs(key)[rivals]
     known = costs[np.isfinite(costs)]
     if len(known) < 2 or np.ptp(known) == 0:
         return None
@@ -94,7 +98,8 @@ def _cell(table: Table, key: str, place: int, best: float | None) -> str:
     words = to_baseline(table, key, place)
     if key == "metric" and words and by_chance(table, place):
         words += ", may be chance"
-    parts = ["★ best" if table.costs(key)[place] == best else "", text, words]
+    is_best = table.costs(key)[place] == best
+    parts = ["★ best" if is_best else "", text, words]
     return " · ".join(part for part in parts if part)
 
 

@@ -140,11 +140,10 @@ def _complete_baseline(values: Mapping[str, np.ndarray], baseline: int | None) -
     """The baseline's ratio to itself is 1, and it agrees with itself, without measuring."""
     if baseline is None:
         return
-    for key, value, needs in (("ratio", 1.0, "latency"), ("agreement", 100.0, "metric")):
-        if key in values and np.isfinite(
-            values.get(needs, np.full(len(values[key]), np.nan))[baseline]
-        ):
-            values[key][baseline] = value
+    if "agreement" in values:
+        values["agreement"][baseline] = 100.0
+    if "ratio" in values and "latency" in values and np.isfinite(values["latency"][baseline]):
+        values["ratio"][baseline] = 1.0
 
 
 def _pairs(pairs: Sequence[tuple[float, float] | None]) -> np.ndarray:

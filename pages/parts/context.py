@@ -87,7 +87,7 @@ def study_variants(study: Study) -> list[Variant]:
     return list(read_variants(study.id, store().version()))
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@st.cache_resource(max_entries=4, show_spinner=False)
 def read_variants(study_id: str, version: int) -> tuple[Variant, ...]:
     """The variants as of a version of the store; see :func:`study_variants`."""
     return tuple(store().list_variants(study_id))

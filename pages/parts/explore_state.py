@@ -20,6 +20,7 @@ from pages.parts import context
 
 _WRITTEN = "explore_written"
 _PROBLEMS = "explore_problems"
+_CHANGED = "explore_changed"
 MARK = "explore_x"
 """A widget of the page: Streamlit forgets its state while another page is open."""
 
@@ -29,7 +30,7 @@ def study_table(study: Study) -> Table:
     return _table(study.id, context.store().version())
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@st.cache_resource(max_entries=4, show_spinner=False)
 def _table(study_id: str, version: int) -> Table:
     return explore_table(context.read_variants(study_id, version))
 
@@ -45,8 +46,11 @@ def open_view(study: Study, table: Table) -> View | None:
     asked = {name: text for name, text in st.query_params.to_dict().items() if names_view(name)}
     kept: View | None = st.session_state.get(_name(study.id))
     written_study, written = st.session_state.get(_WRITTEN, (None, None))
-    returned = MARK not in st.session_state or written_study != study.id
-    if kept is None or (asked != written and not (returned and not asked)):
+    returned = not asked and (MARK not in st.session_state or written_study != study.id)
+    # A browser that was quicker than the last answer still sends the address of before, and a
+    # choice counts more; without one, another address is the Back button or an edited link.
+    changed = st.session_state.pop(_CHANGED, None) == study.id
+    if kept is None or (asked != written and not returned and not changed):
         kept, problems = from_query(asked, table)
         st.session_state[_PROBLEMS] = problems
     view = settled(kept, table)
@@ -65,9 +69,10 @@ Apply = Callable[[View, Any], View]
 
 
 def change(study_id: str, apply: Callable[[View], View]) -> None:
-    """Change the view; in a callback, so that the page is drawn with it."""
+    """Change the view; only in a callback, so that the page is drawn with it."""
     st.session_state[_name(study_id)] = apply(st.session_state[_name(study_id)])
     st.session_state[_PROBLEMS] = []
+    st.session_state[_CHANGED] = study_id
 
 
 def shows(study: Study, key: str, value: Any, apply: Apply) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Choosing among many variants: budgets, the front, a recommendation, and side by side."""
 
 from dataclasses import replace
-from typing import Any
 
 import streamlit as st
 
@@ -141,11 +140,11 @@ def _chart(study: Study, choice: Choice) -> None:
         return
     titles = " against ".join(measure.name for measure in reversed(measures[:2]))
     colors = f", coloured by {measures[2].name}" if len(measures) > 2 else ""
-    event: Any = st.plotly_chart(
+    st.plotly_chart(
         explorer_figure(info, measures),
         config=CONFIG,
         key="explore_chart",
-        on_select="rerun",
+        on_select=lambda: _point_chosen(study, "explore_chart"),
         selection_mode="points",
         alt=f"{titles}{colors} for {len(info.ids)} variants, {len(info.front)} of them on the "
         "Pareto front. The table below has the same figures.",
@@ -160,14 +159,15 @@ def _chart(study: Study, choice: Choice) -> None:
             "The front has no knee: with fewer than three different points, or without a bend, no "
             "compromise stands out."
         )
-    points = event.selection.points if event else []
-    if points and points[0].get("customdata"):
-        picked = points[0]["customdata"]
-        _toggle(study, picked[0] if isinstance(picked, list) else picked)
 
 
-def _toggle(study: Study, variant_id: str) -> None:
+def _point_chosen(study: Study, key: str) -> None:
     """Put a variant side by side with the others, or take it away."""
+    points = st.session_state[key].selection.points
+    if not points or not points[0].get("customdata"):
+        return
+    found = points[0]["customdata"]
+    variant_id = found[0] if isinstance(found, list) else found
 
     def apply(view: View) -> View:
         if variant_id in view.chosen:
@@ -175,7 +175,6 @@ def _toggle(study: Study, variant_id: str) -> None:
         return replace(view, chosen=(*view.chosen, variant_id)[-MOST_CHOSEN:])
 
     change(study.id, apply)
-    st.rerun()
 
 
 def _overview(choice: Choice) -> None:

@@ -245,3 +245,12 @@ def test_hundreds_of_variants_are_all_in_chart_and_table(workbench, explored):
     assert len(shown) == 400
     assert "scattergl" in {trace["type"] for trace in chart["data"]}
     assert overview["data"][0]["type"] == "parcoords"
+
+
+def test_a_choice_counts_more_than_the_address_of_before(explored):
+    """A quick hand's next choice arrives with the address of before the last one."""
+    app = explored(budget_metric="0.5")
+    check(app.select_slider(key="explore_budget_metric").set_value(0.4).run())
+    app.query_params["budget_metric"] = "0.5"
+    check(app.select_slider(key="explore_budget_metric").set_value(0.3).run())
+    assert query(app) == {"budget_metric": "0.3"}
