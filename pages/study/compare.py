@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer.charts.bars import bars_figure, bars_info, measures
+from optimizer.charts.bars import bars_figure, bars_info
 from optimizer.charts.style import CONFIG
 from optimizer.charts.tradeoff import COST_TITLES, Cost, tradeoff_figure, tradeoff_info
 from optimizer.comparison import (
@@ -17,6 +17,7 @@ from optimizer.comparison import (
 )
 from optimizer.format import is_share
 from optimizer.measured import marked_name, measured
+from optimizer.measures import measures
 from optimizer.store.records import ACTIVE, Study, Variant
 from pages.parts import context
 from pages.parts.downloads import study_downloads, variant_downloads
@@ -34,12 +35,14 @@ _MOST_NAMES = 5
 _MOST_FAILURES = 8
 _SPEEDS: dict[str, Cost] = {"Latency": "latency", "Multiply-accumulates": "macs"}
 
+_BARS = ("size", "gzip", "metric", "latency", "macs", "memory", "agreement", "sparsity")
+
 
 def draw() -> None:
     """Draw the page."""
     study = context.current_study()
     st.title(plain(study.name))
-    variants = context.store().list_variants(study.id)
+    variants = context.study_variants(study)
     done = [variant for variant in variants if variant.results]
     _introduce(study, len(done), len(variants))
     _active(study)
@@ -70,6 +73,12 @@ def draw() -> None:
             query_params=context.study_link(study),
         )
     _tradeoffs(done, selected)
+    st.page_link(
+        context.EXPLORE,
+        label="Set budgets, choose other measures, see variants side by side",
+        icon=":material/travel_explore:",
+        query_params=context.study_link(study),
+    )
     _bars(done, selected)
     _table(variants)
     study_downloads(study, variants)
@@ -213,7 +222,8 @@ def _listed(names: Sequence[str]) -> str:
 
 def _bars(done: list[Variant], selected: Variant) -> None:
     st.subheader("One measure at a time")
-    known = measures(done, study_metric(done))
+    taken = measures(done, study_metric(done))
+    known = {key: taken[key] for key in _BARS if key in taken}
     name = st.segmented_control(
         "Measure",
         list(known),

@@ -14,7 +14,10 @@ from optimizer.store.records import FINISHED
 from tests.browser.conftest import SETTLED
 
 ENGINE_SECONDS = 90_000
-PATHS = ["compare", "optimize", "variant", "model", "data", "runs", "new", "studies", "settings"]
+PATHS = [
+    *("compare", "explore", "optimize", "variant", "model", "data"),
+    *("runs", "new", "studies", "settings"),
+]
 TRAINING = re.compile(r"epoch \d+ of 900")
 CHART = ".js-plotly-plot .main-svg"
 
