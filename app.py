@@ -46,6 +46,12 @@ page = st.navigation(
                 url_path="compare",
             ),
             st.Page(
+                "pages/study/explore.py",
+                title="Explore",
+                icon=":material/travel_explore:",
+                url_path="explore",
+            ),
+            st.Page(
                 "pages/study/optimize.py",
                 title="Optimize",
                 icon=":material/tune:",

@@ -18,18 +18,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
-
+from benchmarks.crowd import crowd
 from benchmarks.findings import row
 from optimizer.bundled import ensure_sample_study
-from optimizer.recipe import Recipe
 from optimizer.store import Store
-from optimizer.store.records import Study, Variant
+from optimizer.store.records import Study
 
 ROOT = Path(__file__).resolve().parents[1]
 _COUNTS = (10, 100, 1000)
 _MANY = ("compare", "explore")
-_PAGES = ("compare", "explore", "optimize", "search", "variant", "model", "data", "runs")
+_PAGES = ("compare", "explore", "optimize", "variant", "model", "data", "runs")
 _VISITS = 5
 
 
@@ -45,7 +43,7 @@ def pages() -> None:
             "FEATHERWEIGHT_NO_ENGINE": "1",
         }
         for count in _COUNTS:
-            fill(store, study, count)
+            crowd(store, study, count)
             for page in _MANY:
                 found = _script(page, study, environment)
                 asked = "p95 at most 200 ms" if count == max(_COUNTS) else ""
@@ -61,33 +59,6 @@ def pages() -> None:
             figure = f"median {found['median_ms']:.0f} ms, p95 {found['p95_ms']:.0f} ms"
             row(f"{page} with {max(_COUNTS)} variants: script run", figure)
         store.close()
-
-
-def fill(store: Store, study: Study, count: int) -> None:
-    """Add variants until a study has so many, measured like its own with other figures."""
-    known = store.list_variants(study.id)
-    like = [variant for variant in known if variant.results and not variant.is_baseline]
-    random = np.random.default_rng(count)
-    recipes = [
-        Recipe.parse({"prune": {}, "seed": seed, "quantize": {"mode": "int8"}})
-        for seed in range(len(known) + 1, count + 1)
-    ]
-    for index, variant in enumerate(store.add_variants(study.id, recipes)):
-        source = like[index % len(like)]
-        results = _varied(source, random)
-        store.update_variant(variant.id, state="done", results=results, stages=source.stages)
-
-
-def _varied(variant: Variant, random: np.random.Generator) -> dict[str, Any]:
-    results: dict[str, Any] = json.loads(json.dumps(variant.results))
-    factor = float(random.uniform(0.5, 1.5))
-    for name in ("size_bytes", "gzip_bytes", "parameter_bytes"):
-        results[name] = int(results[name] * factor)
-    value = float(np.clip(results["accuracy"] - random.exponential(0.02), 0.0, 1.0))
-    results |= {"accuracy": value, "metrics": {**results["metrics"], results["metric"]: value}}
-    results["latency_ms"] |= {"p50": results["latency_ms"]["p50"] * factor}
-    results["latency_ms"]["ratio"] = (results["latency_ms"]["ratio"] or 1.0) * factor
-    return results
 
 
 def _script(page: str, study: Study, environment: dict[str, str]) -> dict[str, Any]:

@@ -75,13 +75,9 @@ def results_text(results: Mapping[str, Any]) -> str:
         if record["file"] is None:
             lines.append(f"{name} {record['state']}: {record['error']}")
             continue
-        latency = record["latency_ms"] or {}
-        p50, ratio = latency.get("p50"), latency.get("ratio")
-        speed = "-" if p50 is None else f"{p50:.3f} ms"
         lines.append(
             f"{name} {format_bytes(record['size_bytes']):>10} "
-            f"{format_bytes(record['gzip_bytes']):>10} {_quality(record):>16} "
-            f"{speed:>10} {'' if ratio is None else f'{ratio:.2f}':>7}"
+            f"{format_bytes(record['gzip_bytes']):>10} {_quality(record):>16} {_speed(record)}"
         )
         lines += [
             f"  promise not kept: {item['promise']}; found: {item['found']}"
@@ -92,6 +88,15 @@ def results_text(results: Mapping[str, Any]) -> str:
         found = results["search"]
         lines += ["", f"{found['goal']}.", found["answer"]["text"], *found["answer"]["remarks"]]
     return "\n".join(lines)
+
+
+def _speed(record: Mapping[str, Any]) -> str:
+    """Median latency and its ratio to the baseline, where they were measured."""
+    latency = record["latency_ms"]
+    if not latency:
+        return f"{'not measured':>10}"
+    ratio = "" if latency["ratio"] is None else f"{latency['ratio']:.2f}"
+    return f"{latency['p50']:>7.3f} ms {ratio:>7}"
 
 
 def _quality(record: Mapping[str, Any]) -> str:

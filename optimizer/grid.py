@@ -8,29 +8,23 @@ once more for alternatives: ``"size": [4, 1]`` is one block, ``[[4, 1], [1, 4]]`
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from optimizer.errors import InputError
+from optimizer.grid_tree import Parts, Pick, parts_of
 from optimizer.recipe import BASELINE, Recipe
 from optimizer.recipe_text import describe_error
 
 MAX_COMBINATIONS = 2_000
 _MAX_ALTERNATIVES = 1_000
 _MAX_BYTES = 256 * 1024
-_MAX_DEPTH = 16
-_LIST_DEPTHS = {"size": 1, "steps": 2}
-"""Fields of a structure and a schedule that are lists, and how deep these are nested."""
-
-Pick = Callable[[str, int], int]
 
 
 @dataclass(frozen=True)
@@ -60,7 +54,7 @@ class Expansion:
 class Grid:
     """Alternatives for the parts and values of a recipe; see the module's description."""
 
-    root: _Part
+    root: Parts
 
     @classmethod
     def parse(cls, value: str | bytes | dict[str, Any], source: str = "grid") -> Grid:
@@ -74,7 +68,7 @@ class Grid:
         """
         try:
             data = value if isinstance(value, dict) else _load(value)
-            grid = cls(_part("", data, ()))
+            grid = cls(parts_of("", data, ()))
             if (alternatives := sum(1 for _ in grid._alternatives())) > _MAX_ALTERNATIVES:
                 raise InputError(
                     f"It lists {alternatives:,} alternatives; at most {_MAX_ALTERNATIVES:,} can "
@@ -157,140 +151,9 @@ class Grid:
         yield from self.root.alternatives({})
 
 
-@dataclass(frozen=True)
-class _Value:
-    """A value as it is; its JSON text, so that it can be compared and hashed."""
-
-    text: str
-
-    count = 1
-
-    def choose(self, pick: Pick) -> Any:
-        return json.loads(self.text)
-
-    def each(self) -> Iterator[tuple[Any, dict[str, str]]]:
-        yield json.loads(self.text), {}
-
-    def alternatives(self, leading: dict[str, int]) -> Iterator[dict[str, int]]:
-        yield from ()
-
-    def plain(self) -> Any:
-        return json.loads(self.text)
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A part of a recipe, or a mapping of layers: a node for each key."""
-
-    fields: tuple[tuple[str, _Node], ...]
-
-    @cached_property
-    def count(self) -> int:
-        return prod(node.count for _, node in self.fields)
-
-    def choose(self, pick: Pick) -> Any:
-        return {key: node.choose(pick) for key, node in self.fields}
-
-    def each(self) -> Iterator[tuple[Any, dict[str, str]]]:
-        choices = [list(node.each()) for _, node in self.fields]
-        keys = [key for key, _ in self.fields]
-        for combination in itertools.product(*choices):
-            said = {path: text for _, words in combination for path, text in words.items()}
-            yield dict(zip(keys, (value for value, _ in combination), strict=True)), said
-
-    def alternatives(self, leading: dict[str, int]) -> Iterator[dict[str, int]]:
-        for _, node in self.fields:
-            yield from node.alternatives(leading)
-
-    def plain(self) -> Any:
-        return {key: node.plain() for key, node in self.fields}
-
-
-@dataclass(frozen=True)
-class _Choice:
-    """A list of alternatives, of which a recipe takes one."""
-
-    path: str
-    nodes: tuple[_Node, ...]
-
-    @cached_property
-    def count(self) -> int:
-        return sum(node.count for node in self.nodes)
-
-    def choose(self, pick: Pick) -> Any:
-        index = pick(self.path, len(self.nodes)) if len(self.nodes) > 1 else 0
-        if not 0 <= index < len(self.nodes):
-            raise IndexError(f"{self.path} has {len(self.nodes)} alternatives; received {index}")
-        return self.nodes[index].choose(pick)
-
-    def each(self) -> Iterator[tuple[Any, dict[str, str]]]:
-        for node in self.nodes:
-            own = {self.path: node.text} if isinstance(node, _Value) else {}
-            for value, said in node.each():
-                yield value, {**own, **said}
-
-    def alternatives(self, leading: dict[str, int]) -> Iterator[dict[str, int]]:
-        for index, node in enumerate(self.nodes):
-            here = {**leading, self.path: index}
-            yield here
-            yield from node.alternatives(here)
-
-    def plain(self) -> Any:
-        return [node.plain() for node in self.nodes]
-
-
-_Node = _Value | _Part | _Choice
-
-
 def _following(picks: dict[str, int]) -> Pick:
     """Picks what is given, and the first of the other alternatives."""
     return lambda path, count: picks.get(path, 0)
-
-
-def _part(path: str, value: Any, keys: tuple[str, ...]) -> _Part:
-    if not isinstance(value, dict):
-        raise InputError("It must be a JSON object like a recipe, with lists of alternatives.")
-    return _Part(
-        tuple(
-            (key, _node(f"{path}.{key}" if path else key, item, (*keys, key)))
-            for key, item in value.items()
-        )
-    )
-
-
-def _node(path: str, value: Any, keys: tuple[str, ...], depth: int = 0) -> _Node:
-    """What stands at a path; ``keys`` are the recipe's keys that lead there."""
-    if len(keys) + depth > _MAX_DEPTH:
-        raise InputError(f"{path[:100]} is nested deeper than any recipe.")
-    if isinstance(value, dict):
-        return _part(path, value, keys)
-    if isinstance(value, list) and _depth(value) > _own_depth(keys):
-        if not value:
-            raise InputError(f"{path} is an empty list; give at least one alternative.")
-        return _Choice(
-            path,
-            tuple(
-                _node(f"{path}[{index}]", item, keys, depth + 1) for index, item in enumerate(value)
-            ),
-        )
-    try:
-        return _Value(json.dumps(value))
-    except TypeError:
-        raise InputError(f"{path}: {type(value).__name__} is nothing a recipe holds.") from None
-
-
-def _own_depth(keys: tuple[str, ...]) -> int:
-    """How deep the lists are nested that are one value of a field."""
-    return 0 if keys[0] == "layers" else _LIST_DEPTHS.get(keys[-1], 0)
-
-
-def _depth(value: Any) -> int:
-    """How deep lists are nested in each other, looked at as far as it matters."""
-    depth, level = 0, [value]
-    while depth <= max(_LIST_DEPTHS.values()) and any(isinstance(item, list) for item in level):
-        depth += 1
-        level = [inner for item in level if isinstance(item, list) for inner in item]
-    return depth
 
 
 def _load(text: str | bytes) -> dict[str, Any]:

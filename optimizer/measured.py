@@ -101,10 +101,24 @@ def marked_name(variant: Variant) -> str:
 
 
 def measured(variant: Variant | None) -> Measured | None:
-    """The measurements of a variant, or ``None`` when it has none yet."""
-    results = variant.results if variant else None
-    if not results:
+    """The measurements of a variant, or ``None`` when it has none yet.
+
+    A page asks this several times of each of a thousand variants, so the answer is kept with the
+    variant, which is a value: what the store says later is another one.
+    """
+    if variant is None or not variant.results:
         return None
+    kept: dict[str, Any] = variant.__dict__
+    if _KEPT not in kept:
+        kept[_KEPT] = _read(variant.results)
+    found: Measured = kept[_KEPT]
+    return found
+
+
+_KEPT = "_measured"
+
+
+def _read(results: Mapping[str, Any]) -> Measured:
     metrics = results.get("metrics") or {}
     metric = results.get("metric") or next(iter(metrics), "accuracy")
     return Measured(

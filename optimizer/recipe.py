@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -263,6 +264,15 @@ def _essence(value: Any) -> Any:
         return value
     return {
         name: _essence(getattr(value, name))
-        for name, info in type(value).model_fields.items()
-        if name == "kind" or getattr(value, name) != info.get_default(call_default_factory=True)
+        for name, default in _defaults(type(value)).items()
+        if name == "kind" or getattr(value, name) != default
+    }
+
+
+@cache
+def _defaults(part: type[Part]) -> dict[str, Any]:
+    """Field name → default; not to be changed."""
+    return {
+        name: info.get_default(call_default_factory=True)
+        for name, info in part.model_fields.items()
     }

@@ -176,6 +176,8 @@ def run_recipes(
     ended = complete(store, [run], report)[0]
     if ended.state == "cancelled":
         raise StageError("The run was cancelled.")
+    if ended.error:
+        report(f"Failed: {ended.error}")
     return [store.get_variant(variant.id) for variant in variants]
 
 

@@ -88,26 +88,27 @@ def plan_sweep(
     if not recipes:
         raise InputError(f"Nothing of this sweep can run here. {refused[0].reason}")
     variants = store.list_variants(study.id)
-    done = {variant.recipe.hash for variant in variants if variant.state == "done"}
-    recipes, repeated = _one_per_file(recipes, plan.variant, done)
+    measured = {variant.recipe.hash for variant in variants if variant.state == "done"}
+    recipes, done, repeated = _one_per_file(recipes, plan.variant, measured)
     run = plan.run(recipes)
     stages = run.stages()
+    stored = {stage.key for stage in stages if store.artifacts.has(stage.key)}
     ends = [end for variant in (run.baseline, *run.variants) for end in variant.ends]
-    missing = missing_stages([*ends, run.window()], store.artifacts.has)
+    missing = missing_stages([*ends, run.window()], stored.__contains__)
     times = StageTimes(variants)
     for stage in stages:
-        if stage.name in TRAINING and store.artifacts.has(stage.key):
+        if stage.name in TRAINING and stage.key in stored:
             times.learn(stage, store.artifacts.meta(stage.key)["seconds"])
     return SweepPlan(
         recipes,
         (*expansion.left_out, *refused, *repeated),
-        sum(recipe.hash in done for recipe in recipes),
+        sum(done),
         sum(
-            recipe.hash in done and any(not store.artifacts.has(end.key) for end in variant.ends)
-            for recipe, variant in zip(recipes, run.variants, strict=True)
+            before and any(end.key not in stored for end in variant.ends)
+            for before, variant in zip(done, run.variants, strict=True)
         ),
         len(stages),
-        sum(store.artifacts.has(stage.key) for stage in stages),
+        len(stored),
         sum(stage.name in TRAINING for stage in stages),
         sum(_trainings(variant.convert) for variant in run.variants),
         estimate_seconds(missing, times, slots),
@@ -152,18 +153,29 @@ def missing_stages(ends: Iterable[Stage], has: Callable[[str], bool]) -> list[St
 
 
 def _one_per_file(
-    recipes: Sequence[Recipe], planned: Callable[[Recipe], VariantPlan], done: set[str]
-) -> tuple[tuple[Recipe, ...], tuple[LeftOut, ...]]:
-    """Of the recipes that give the same file one, if possible one that has been measured."""
-    same: dict[str, list[Recipe]] = {}
+    recipes: Sequence[Recipe], planned: Callable[[Recipe], VariantPlan], measured: set[str]
+) -> tuple[tuple[Recipe, ...], tuple[bool, ...], tuple[LeftOut, ...]]:
+    """Of the recipes that give the same file one, if possible one that was measured before.
+
+    Args:
+        recipes: of a sweep.
+        planned: the stages of one of them.
+        measured: hashes of the recipes that were measured before.
+
+    Returns:
+        The recipes, whether each was measured before, and what was left out.
+    """
+    same: dict[str, list[tuple[Recipe, bool]]] = {}
     for recipe in recipes:
-        same.setdefault(planned(recipe).convert.key, []).append(recipe)
-    kept, repeated = [], []
+        found = (recipe, recipe.hash in measured)
+        same.setdefault(planned(recipe).convert.key, []).append(found)
+    kept, done, repeated = [], [], []
     for group in same.values():
-        first = next((recipe for recipe in group if recipe.hash in done), group[0])
-        kept.append(first)
-        repeated += [recipe for recipe in group if recipe != first]
-    return tuple(kept), _grouped({_SAME_FILE: repeated} if repeated else {})
+        first = next((index for index, (_, before) in enumerate(group) if before), 0)
+        kept.append(group[first][0])
+        done.append(group[first][1])
+        repeated += [recipe for index, (recipe, _) in enumerate(group) if index != first]
+    return tuple(kept), tuple(done), _grouped({_SAME_FILE: repeated} if repeated else {})
 
 
 def _grouped(refused: dict[str, list[Recipe]]) -> tuple[LeftOut, ...]:

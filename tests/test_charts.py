@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from optimizer.charts.bars import bars_figure, bars_info, class_balance_figure, measures
+from optimizer.charts.bars import bars_figure, bars_info, class_balance_figure
 from optimizer.charts.tradeoff import tradeoff_figure, tradeoff_info
 from optimizer.charts.weights import (
     histogram_figure,
@@ -13,6 +13,7 @@ from optimizer.charts.weights import (
     schedule_points,
 )
 from optimizer.measure.histogram import weight_histogram
+from optimizer.measures import measures
 from optimizer.schedules import ConstantSchedule, PolynomialSchedule
 from tests.variants import baseline, results, variant
 
@@ -133,7 +134,8 @@ def test_bars_keep_the_baseline_and_the_selected_one_when_there_are_too_many():
 
 def test_only_measures_that_were_taken_are_offered():
     study = [variant("a", found=results(agreement=None, peak_memory_bytes=None))]
-    assert set(measures(study, "accuracy")) == {"size", "gzip", "metric", "latency", "sparsity"}
+    sizes, others = {"size", "gzip", "parameters"}, {"metric", "latency", "ratio", "sparsity"}
+    assert set(measures(study, "accuracy")) == sizes | others | {"time"}
 
 
 def test_bars_say_in_words_which_is_selected_and_which_is_the_baseline():

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import plotly.graph_objects as go
 
-from optimizer.charts.style import AMBER, BLUE, FAINT, GREY, ORANGE, styled
+from optimizer.charts.axes import byte_tick, log_axis, reference_line
+from optimizer.charts.style import AMBER, BLUE, GREY, ORANGE, styled
 from optimizer.comparison import metric_column, study_metric
 from optimizer.format import (
     format_bytes,
@@ -44,6 +46,8 @@ _NAMED = 6
 """With at most this many points, each has its name beside it."""
 _CROWDED = 40
 """With more points than this, only the ones that matter keep their error bars."""
+_MANY = 300
+"""More beaten points than this are drawn by WebGL, which a browser does at once."""
 
 
 @dataclass(frozen=True)
@@ -128,62 +132,64 @@ def _cost(found: Measured, cost: Cost) -> float | None:
 
 def tradeoff_figure(info: TradeoffInfo) -> go.Figure:
     """Draw it: metric up, cost to the right; the front as a step line."""
-    figure = go.Figure()
     share = 100.0 if is_share(info.metric) else 1.0
+    traces = []
     for group in _GROUPS:
         if group == "front":
-            _draw_front(figure, info, share)
+            traces.append(_front(info, share))
         points = [point for point in info.points if point.group == group]
         if points:
-            _add_points(figure, info, points, group, share)
-    _mark_selected(figure, info, share)
-    _name_points(figure, info, share)
+            traces.append(_points(info, points, group, share))
+    traces += _selected(info, share)
     unit = "" if info.cost != "latency" else " (ms)"
-    styled(
-        figure,
+    show = {"latency": lambda value: f"{value:g}", "macs": format_count}.get(info.cost, byte_tick)
+    return styled(
+        traces,
         x_title=COST_TITLES[info.cost] + unit,
         y_title=metric_column(info.metric),
         height=430,
-    )
-    _baseline_lines(figure, info, share)
-    _cost_axis(figure, [point.cost for point in info.points], info.cost)
-    return figure
-
-
-def _draw_front(figure: go.Figure, info: TradeoffInfo, share: float) -> None:
-    figure.add_scatter(
-        x=[point.cost for point in info.front],
-        y=[share * point.value for point in info.front],
-        mode="lines",
-        line={"shape": "hv", "color": BLUE, "width": 2},
-        hoverinfo="skip",
-        showlegend=False,
+        x_axis=log_axis([point.cost for point in info.points], show),
+        shapes=_baseline_lines(info, share),
+        annotations=_names(info, share),
     )
 
 
-def _add_points(
-    figure: go.Figure, info: TradeoffInfo, points: Sequence[Point], group: Group, share: float
-) -> None:
+def _front(info: TradeoffInfo, share: float) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "x": [point.cost for point in info.front],
+        "y": [share * point.value for point in info.front],
+        "mode": "lines",
+        "line": {"shape": "hv", "color": BLUE, "width": 2},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+
+
+def _points(
+    info: TradeoffInfo, points: Sequence[Point], group: Group, share: float
+) -> dict[str, Any]:
     label, color, symbol = _GROUPS[group]
     crowded = len(info.points) > _CROWDED
     quiet = crowded and group == "dominated"
-    figure.add_scatter(
-        x=[point.cost for point in points],
-        y=[share * point.value for point in points],
-        error_y=None if quiet else _error_bars(points, share),
-        mode="markers",
-        name=label,
-        opacity=0.6 if quiet else 1,
-        marker={
+    return {
+        "type": "scattergl" if quiet and len(points) > _MANY else "scatter",
+        "x": np.array([point.cost for point in points]),
+        "y": np.array([share * point.value for point in points]),
+        "error_y": {} if quiet else _error_bars(points, share),
+        "mode": "markers",
+        "name": label,
+        "opacity": 0.6 if quiet else 1,
+        "marker": {
             "size": 8 if quiet else 12,
             "color": color,
             "symbol": symbol,
             "line": {"width": 1.5 if quiet else 2, "color": color},
         },
-        customdata=[point.variant_id for point in points],
-        text=[_hover(info, point) for point in points],
-        hovertemplate="%{text}<extra></extra>",
-    )
+        "customdata": [point.variant_id for point in points],
+        "text": [_hover(info, point) for point in points],
+        "hovertemplate": "%{text}<extra></extra>",
+    }
 
 
 def _error_bars(points: Sequence[Point], share: float) -> dict[str, object]:
@@ -220,73 +226,52 @@ def _hover(info: TradeoffInfo, point: Point) -> str:
     return text
 
 
-def _mark_selected(figure: go.Figure, info: TradeoffInfo, share: float) -> None:
-    for point in info.points:
-        if point.variant_id == info.selected_id:
-            figure.add_scatter(
-                x=[point.cost],
-                y=[share * point.value],
-                mode="markers",
-                name="Selected",
-                marker={
-                    "size": 22,
-                    "symbol": "circle-open",
-                    "color": ORANGE,
-                    "line": {"width": 3, "color": ORANGE},
-                },
-                hoverinfo="skip",
-            )
-
-
-def _baseline_lines(figure: go.Figure, info: TradeoffInfo, share: float) -> None:
-    for point in info.points:
-        if point.group == "baseline":
-            line = {"color": FAINT, "width": 1, "dash": "dot"}
-            figure.add_hline(y=share * point.value, line=line, layer="below")
-            figure.add_vline(x=point.cost, line=line, layer="below")
-
-
-def _name_points(figure: go.Figure, info: TradeoffInfo, share: float) -> None:
-    """Write the names beside the points, when there are few enough to be read."""
-    if len(info.points) > _NAMED:
-        return
-    ordered = sorted(info.points, key=lambda point: point.cost)
-    for index, point in enumerate(ordered):
-        right = index < len(ordered) / 2
-        figure.add_annotation(
-            x=math.log10(point.cost),
-            y=share * point.value,
-            text=point.name,
-            showarrow=False,
-            xanchor="left" if right else "right",
-            xshift=12 if right else -12,
-            yshift=10 if index % 2 else -10,
-            font={"size": 11},
-        )
-
-
-def _cost_axis(figure: go.Figure, costs: Sequence[float], cost: Cost) -> None:
-    """A logarithmic axis with ticks at 1, 2 and 5, written with their units."""
-    if not costs:
-        return
-    low, high = min(costs) / 1.6, max(costs) * 1.6
-    ticks = [
-        digit * 10.0**power
-        for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-        for digit in (1, 2, 5)
-        if low <= digit * 10.0**power <= high
+def _selected(info: TradeoffInfo, share: float) -> list[dict[str, Any]]:
+    """A ring around the chosen point."""
+    return [
+        {
+            "type": "scatter",
+            "x": [point.cost],
+            "y": [share * point.value],
+            "mode": "markers",
+            "name": "Selected",
+            "marker": {
+                "size": 22,
+                "symbol": "circle-open",
+                "color": ORANGE,
+                "line": {"width": 3, "color": ORANGE},
+            },
+            "hoverinfo": "skip",
+        }
+        for point in info.points
+        if point.variant_id == info.selected_id
     ]
-    show = {"latency": lambda value: f"{value:g}", "macs": format_count}.get(cost, _byte_tick)
-    figure.update_xaxes(
-        type="log",
-        range=[math.log10(low), math.log10(high)],
-        tickvals=ticks,
-        ticktext=[show(tick) for tick in ticks],
-    )
 
 
-def _byte_tick(size_bytes: float) -> str:
-    for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if size_bytes >= factor:
-            return f"{size_bytes / factor:g} {unit}"
-    return f"{size_bytes:g} B"
+def _baseline_lines(info: TradeoffInfo, share: float) -> list[dict[str, Any]]:
+    return [
+        reference_line(axis, value)
+        for point in info.points
+        if point.group == "baseline"
+        for axis, value in (("x", point.cost), ("y", share * point.value))
+    ]
+
+
+def _names(info: TradeoffInfo, share: float) -> list[dict[str, Any]]:
+    """The names beside the points, when there are few enough to be read."""
+    if len(info.points) > _NAMED:
+        return []
+    ordered = sorted(info.points, key=lambda point: point.cost)
+    return [
+        {
+            "x": math.log10(point.cost),
+            "y": share * point.value,
+            "text": point.name,
+            "showarrow": False,
+            "xanchor": "left" if (right := index < len(ordered) / 2) else "right",
+            "xshift": 12 if right else -12,
+            "yshift": 10 if index % 2 else -10,
+            "font": {"size": 11},
+        }
+        for index, point in enumerate(ordered)
+    ]

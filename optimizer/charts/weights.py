@@ -25,26 +25,25 @@ def schedule_points(schedule: Schedule) -> list[tuple[float, float]]:
 def schedule_figure(schedule: Schedule, epochs: int, what: str = "Sparsity") -> go.Figure:
     """Draw how sparsity, or the share of ``what`` is removed, rises during fine-tuning."""
     points = schedule_points(schedule)
-    figure = go.Figure(
-        go.Scatter(
-            x=[x for x, _ in points],
-            y=[y for _, y in points],
-            mode="lines",
-            line={"color": BLUE, "width": 3},
-            fill="tozeroy",
-            fillcolor="rgba(0,114,178,0.12)",
-            hovertemplate="%{x:.0f} % of training: %{y:.1f} %<extra></extra>",
-        )
-    )
+    curve = {
+        "type": "scatter",
+        "x": [x for x, _ in points],
+        "y": [y for _, y in points],
+        "mode": "lines",
+        "line": {"color": BLUE, "width": 3},
+        "fill": "tozeroy",
+        "fillcolor": "rgba(0,114,178,0.12)",
+        "hovertemplate": "%{x:.0f} % of training: %{y:.1f} %<extra></extra>",
+    }
     plural = "epoch" if epochs == 1 else "epochs"
-    styled(
-        figure,
+    return styled(
+        [curve],
         x_title=f"Fine-tuning done (% of {epochs} {plural})",
         y_title=f"{what} (%)",
         height=260,
+        x_axis={"range": [0, 100]},
+        y_axis={"range": [0, 102]},
     )
-    figure.update_yaxes(range=[0, 102])
-    return figure.update_xaxes(range=[0, 100])
 
 
 def histogram_figure(histogram: WeightHistogram) -> go.Figure:
@@ -52,21 +51,29 @@ def histogram_figure(histogram: WeightHistogram) -> go.Figure:
     edges = histogram.edges
     centers = [(low + high) / 2 for low, high in pairwise(edges)]
     width = edges[1] - edges[0]
-    figure = go.Figure()
-    for counts, name, fill, line in (
-        (histogram.before, "Baseline", "rgba(128,134,142,0.55)", "rgba(128,134,142,0)"),
-        (histogram.after, "This variant", "rgba(213,94,0,0.35)", ORANGE),
-    ):
-        figure.add_bar(
-            x=centers,
-            y=list(counts),
-            width=width,
-            name=name,
-            marker={"color": fill, "line": {"width": 1.5, "color": line}},
-            hovertemplate="%{y} weights near %{x:.4f}<extra>" + name + "</extra>",
+    bars = [
+        {
+            "type": "bar",
+            "x": centers,
+            "y": list(counts),
+            "width": width,
+            "name": name,
+            "marker": {"color": fill, "line": {"width": 1.5, "color": line}},
+            "hovertemplate": "%{y} weights near %{x:.4f}<extra>" + name + "</extra>",
+        }
+        for counts, name, fill, line in (
+            (histogram.before, "Baseline", "rgba(128,134,142,0.55)", "rgba(128,134,142,0)"),
+            (histogram.after, "This variant", "rgba(213,94,0,0.35)", ORANGE),
         )
-    styled(figure, x_title="Weight (dequantized)", y_title="Weights (zeros apart)", height=340)
-    return figure.update_layout(barmode="overlay", bargap=0)
+    ]
+    return styled(
+        bars,
+        x_title="Weight (dequantized)",
+        y_title="Weights (zeros apart)",
+        height=340,
+        barmode="overlay",
+        bargap=0,
+    )
 
 
 def histogram_table(histogram: WeightHistogram) -> pd.DataFrame:

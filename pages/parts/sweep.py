@@ -82,29 +82,33 @@ def _figures(plan: SweepPlan) -> None:
             help="Prunings, clusterings and quantization-aware trainings that the variants need "
             "together. What several have in common is trained once.",
         )
-    lines = [
-        f"{plan.stages} stages after sharing, of which {plan.stored} are in the store already.",
-        _time(plan),
-    ]
-    if plan.again:
-        lines.insert(
-            0,
-            f"{plan.done} of the variants were measured before; {plan.again} of them are made "
-            "again, because this store has no stages of theirs that it could use.",
-        )
-    elif plan.done:
-        lines.insert(0, f"{plan.done} of the variants have been measured in this study.")
+    stages = f"{plan.stages} stages after sharing; {plan.stored} of them are in the store."
+    if plan.stored == plan.stages:
+        stages = f"All {plan.stages} stages are in the store: nothing has to be computed."
+    lines = [*_before(plan), stages, *_time(plan)]
     st.markdown("\n".join(f"- {line}" for line in lines))
 
 
-def _time(plan: SweepPlan) -> str:
-    if plan.stages == plan.stored:
-        return "Everything is there: seconds."
-    if plan.seconds is None:
-        return (
-            "How long it takes is not known yet: nothing like it has been measured in this study."
+def _before(plan: SweepPlan) -> list[str]:
+    """What is known of the variants from earlier runs."""
+    if not plan.done:
+        return []
+    which = "All" if plan.done == len(plan.recipes) else str(plan.done)
+    line = f"Measured in this study before: {which.lower()} of the variants."
+    if plan.again:
+        line += (
+            f" Made again all the same: {plan.again}, of which the store has not every stage, "
+            "because another machine, version or number of threads made them."
         )
-    return f"About {format_seconds(plan.seconds)}, judging by this study's earlier runs."
+    return [line]
+
+
+def _time(plan: SweepPlan) -> list[str]:
+    if plan.stages == plan.stored:
+        return []
+    if plan.seconds is None:
+        return ["How long it takes is not known yet: nothing like it has run in this study."]
+    return [f"About {format_seconds(plan.seconds)}, judging by this study's earlier runs."]
 
 
 def _left_out(grid: Grid, plan: SweepPlan) -> None:

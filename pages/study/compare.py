@@ -1,10 +1,11 @@
 """The study's variants side by side: what each costs and what it saves."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
-from optimizer.charts.bars import bars_figure, bars_info, measures
+from optimizer.charts.bars import bars_figure, bars_info
 from optimizer.charts.style import CONFIG
 from optimizer.charts.tradeoff import COST_TITLES, Cost, tradeoff_figure, tradeoff_info
 from optimizer.comparison import (
@@ -16,6 +17,7 @@ from optimizer.comparison import (
 )
 from optimizer.format import is_share
 from optimizer.measured import marked_name, measured
+from optimizer.measures import measures
 from optimizer.store.records import ACTIVE, Study, Variant
 from pages.parts import context
 from pages.parts.downloads import study_downloads, variant_downloads
@@ -29,17 +31,21 @@ _SIZES: dict[str, Cost] = {
     "gzip": "gzip_bytes",
     "Parameters": "parameter_bytes",
 }
+_MOST_NAMES = 5
+_MOST_FAILURES = 8
 _SPEEDS: dict[str, Cost] = {"Latency": "latency", "Multiply-accumulates": "macs"}
+
+_BARS = ("size", "gzip", "metric", "latency", "macs", "memory", "agreement", "sparsity")
 
 
 def draw() -> None:
     """Draw the page."""
     study = context.current_study()
     st.title(plain(study.name))
-    variants = context.store().list_variants(study.id)
-    _introduce(study)
-    _active(study)
+    variants = context.study_variants(study)
     done = [variant for variant in variants if variant.results]
+    _introduce(study, len(done), len(variants))
+    _active(study)
     if not done:
         _nothing_yet(study, variants)
         return
@@ -67,19 +73,25 @@ def draw() -> None:
             query_params=context.study_link(study),
         )
     _tradeoffs(done, selected)
+    st.page_link(
+        context.EXPLORE,
+        label="Set budgets, choose other measures, see variants side by side",
+        icon=":material/travel_explore:",
+        query_params=context.study_link(study),
+    )
     _bars(done, selected)
     _table(variants)
     study_downloads(study, variants)
     _failures(study, variants)
 
 
-def _introduce(study: Study) -> None:
+def _introduce(study: Study, measured_count: int, count: int) -> None:
     """Where the figures come from, and for a newcomer what to do with them."""
     store = context.store()
     model, data = store.get_model(study.model_id), store.get_dataset(study.dataset_id)
     st.caption(
-        f"{plain(model.file_name)} with {plain(data.file_name)} · {study.done_count} of "
-        f"{study.variant_count} variants measured · compared with the float32 TFLite baseline"
+        f"{plain(model.file_name)} with {plain(data.file_name)} · {measured_count} of {count} "
+        "variants measured · compared with the float32 TFLite baseline"
     )
     if study.origin == "sample":
         st.markdown(
@@ -193,7 +205,7 @@ def _tradeoff(done: list[Variant], selected: Variant, cost: Cost, key: str) -> N
         f"On the Pareto front: {front}.",
     )
     if info.not_measured:
-        st.caption(f"Not measured, so not drawn: {', '.join(info.not_measured)}.")
+        st.caption(f"Not measured, so not drawn: {_listed(info.not_measured)}.")
     points = event.selection.points if event else []
     if points and points[0].get("customdata"):
         picked = points[0]["customdata"]
@@ -203,9 +215,15 @@ def _tradeoff(done: list[Variant], selected: Variant, cost: Cost, key: str) -> N
             st.rerun()
 
 
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
+
+
 def _bars(done: list[Variant], selected: Variant) -> None:
     st.subheader("One measure at a time")
-    known = measures(done, study_metric(done))
+    taken = measures(done, study_metric(done))
+    known = {key: taken[key] for key in _BARS if key in taken}
     name = st.segmented_control(
         "Measure",
         list(known),
@@ -299,16 +317,27 @@ def _failures(study: Study, variants: list[Variant]) -> None:
     failed = [variant for variant in variants if variant.state == "failed"]
     if failed:
         st.subheader("Failed")
-    for variant in failed:
+    for variant in failed[:_MOST_FAILURES]:
         with st.container(border=True, key=f"failed-{variant.id}"):
             st.error(plain(variant.error or "It failed."), title=f"{variant.name} failed")
             with st.container(horizontal=True):
                 if st.button("Try again", icon=":material/replay:", key=f"again-{variant.id}"):
-                    context.store().queue_run(
-                        "variants", variant.name, study_id=study.id, variant_ids=[variant.id]
-                    )
-                    st.rerun()
+                    _try_again(study, [variant], variant.name)
                 st.page_link(context.RUNS, label="See the log", icon=":material/article:")
+    if len(failed) > _MOST_FAILURES:
+        st.caption(f"{len(failed) - _MOST_FAILURES} more failed; the table above has them.")
+    if len(failed) > 1 and st.button(
+        f"Try all {len(failed)} again",
+        icon=":material/replay:",
+        help="One run of all failed variants; what is finished is not computed again.",
+    ):
+        _try_again(study, failed, f"{len(failed)} variants again")
+
+
+def _try_again(study: Study, variants: list[Variant], title: str) -> None:
+    ids = [variant.id for variant in variants]
+    context.store().queue_run("variants", title, study_id=study.id, variant_ids=ids)
+    st.rerun()
 
 
 draw()

@@ -192,7 +192,11 @@ def _refused(study: Study, recipe: Recipe) -> bool:
 
 
 def _time(study: Study, recipe: Recipe) -> None:
-    plan = plan_here(context.store(), study, Expansion((recipe,), ()))
+    try:
+        plan = plan_here(context.store(), study, Expansion((recipe,), ()))
+    except InputError as error:  # the settings of the engine cannot be used
+        st.caption(plain(str(error)))
+        return
     if plan.seconds is None:
         st.caption("How long it takes is not known yet: nothing like it has run in this study.")
     else:

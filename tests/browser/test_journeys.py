@@ -14,7 +14,10 @@ from optimizer.store.records import FINISHED
 from tests.browser.conftest import SETTLED
 
 ENGINE_SECONDS = 90_000
-PATHS = ["compare", "optimize", "variant", "model", "data", "runs", "new", "studies", "settings"]
+PATHS = [
+    *("compare", "explore", "optimize", "variant", "model", "data"),
+    *("runs", "new", "studies", "settings"),
+]
 TRAINING = re.compile(r"epoch \d+ of 900")
 CHART = ".js-plotly-plot .main-svg"
 
@@ -187,6 +190,16 @@ STREAMLITS = {"list", "listitem"}
 CHOSEN_OPTIONS = {"exclude": [["[data-testid='stButtonGroup']"]]}
 
 
+def serious_violations(page, scheme):
+    """What axe finds on a page that is serious and ours."""
+    part = CHOSEN_OPTIONS if scheme == "dark" else None
+    return [
+        (violation["id"], [node["html"][:200] for node in violation["nodes"]])
+        for violation in Axe().run(page, context=part).response["violations"]
+        if violation["impact"] in ("serious", "critical") and violation["id"] not in STREAMLITS
+    ]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", PATHS)
 def test_no_serious_accessibility_violation_is_ours(browser, server, path, scheme):
@@ -194,15 +207,9 @@ def test_no_serious_accessibility_violation_is_ours(browser, server, path, schem
     page = context.new_page()
     go(page, server, path)
     expect(page.get_by_role("heading").first).to_be_visible()
-    part = CHOSEN_OPTIONS if scheme == "dark" else None
-    found = Axe().run(page, context=part).response["violations"]
+    found = serious_violations(page, scheme)
     context.close()
-    ours = [
-        (violation["id"], [node["html"][:200] for node in violation["nodes"]])
-        for violation in found
-        if violation["impact"] in ("serious", "critical") and violation["id"] not in STREAMLITS
-    ]
-    assert ours == []
+    assert found == []
 
 
 @pytest.mark.parametrize("path", PATHS)

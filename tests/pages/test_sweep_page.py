@@ -34,7 +34,8 @@ def vary(app, **values):
 def test_a_sweep_says_what_it_takes_before_it_runs(app):
     assert metrics(app) == {"Variants": "30", "Trainings": "11"}
     assert "30 saved by sharing" in [metric.delta for metric in app.metric]
-    assert "74 stages after sharing, of which 0 are in the store" in texts(app)
+    assert "74 stages after sharing; 0 of them are in the store" in texts(app)
+    assert "Measured in this study before: 12 of the variants. Made again" in texts(app)
     assert "judging by this study's earlier runs" in texts(app)
     assert app.pills(key="opt_sweep_preset").value == next(iter(SWEEP_PRESETS))
     table = app.dataframe[0].value

@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from optimizer.errors import InputError
+from optimizer.recipe import Recipe
 from optimizer.store import EngineState, RunStage, Store, Study
 from optimizer.store.logs import LOG_BYTES
+from optimizer.store.records import VariantCounts
 
 from .building import key
 
@@ -69,6 +71,27 @@ def test_cancelling(store: Store, study: Study) -> None:
     third = store.queue_run("variants", "c", study_id=study.id, variant_ids=[waiting.id])
     store.request_cancel(third.id)
     assert store.get_variant(waiting.id).state == "cancelled"
+
+
+def test_the_variants_of_a_run_are_counted_and_its_broken_promises_found(
+    store: Store, study: Study
+) -> None:
+    recipes = [Recipe.parse({"prune": {}, "seed": seed}) for seed in range(5)]
+    variants = store.add_variants(study.id, recipes)
+    ids = [variant.id for variant in variants[:4]]
+    run = store.queue_run("variants", "t", study_id=study.id, variant_ids=ids)
+    assert store.count_variants(run.id) == VariantCounts(4, 0, 0, 0)
+    broken = {"promises": [{"promise": "2:4", "kept": False, "found": "3:4"}]}
+    store.update_variant(ids[0], state="running", results={"promises": []})
+    store.update_variant(ids[1], state="done", results={"size_bytes": 1})
+    store.update_variant(ids[2], state="failed")
+    store.update_variant(ids[3], state="done", results=broken)
+    store.update_variant(variants[4].id, state="done", results=broken)
+    assert store.count_variants(run.id) == VariantCounts(4, 3, 2, 1)
+    assert [variant.id for variant in store.broken_variants(run.id)] == [ids[3]]
+    store.update_run(run.id, state="done")
+    store.delete_variant(ids[3])
+    assert store.count_variants(run.id) == VariantCounts(3, 2, 1, 1)
 
 
 def test_stages_are_replaced_by_key_and_keep_their_order(store: Store, study: Study) -> None:

@@ -1,0 +1,1 @@
+"""Choosing among many variants: fronts, budgets, recommendations, knees, and side by side."""
