@@ -14,7 +14,9 @@ from optimizer.data.objective import check_choice
 from optimizer.data.options import DataOptions
 from optimizer.errors import InputError, StageError
 from optimizer.feasible import objections
+from optimizer.grid import Grid
 from optimizer.recipe import Recipe
+from optimizer.search.defaults import nothing_possible
 from optimizer.search.goal import SearchOptions
 from optimizer.search.words import search_title, trial_text
 from optimizer.store import Store
@@ -193,8 +195,15 @@ def run_search(store: Store, study: Study, options: SearchOptions, report: Repor
         The run, whose ``result`` has the answer.
 
     Raises:
+        InputError: nothing of the space can run on the study's model.
         StageError: the search failed, or was cancelled before its end.
     """
+    facts = store.get_model(study.model_id).facts
+    assert facts is not None
+    if options.space:
+        problem = nothing_possible(Grid.parse(options.space), facts, study.task)
+        if problem:
+            raise InputError(problem)
     run = store.queue_run(
         "search", search_title(options), study_id=study.id, options=options.model_dump(mode="json")
     )

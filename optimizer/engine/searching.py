@@ -26,8 +26,8 @@ from optimizer.search.defaults import default_space
 from optimizer.search.goal import Figures, Goal, SearchOptions
 from optimizer.search.judging import Judge, first_output, read_judge
 from optimizer.search.per_layer import alternatives, sensitivity_stage
-from optimizer.search.sampler import Sampler
-from optimizer.search.space import Space, build_space, training_stages
+from optimizer.search.sampler import Costs, Sampler
+from optimizer.search.space import TRAINING, Space, build_space, training_stages
 from optimizer.store import Store
 from optimizer.store.records import Run, Variant
 from optimizer.study_plan import study_plan
@@ -183,7 +183,7 @@ class Search:
         while trials.under_way < self._slots:
             if used := self._budget_used(trials):
                 return used
-            costs = trials.costs()
+            costs = self._costs()
             suggestion = await asyncio.to_thread(sampler.next, trials.listed, costs)
             if suggestion is None:
                 return "space"
@@ -193,6 +193,20 @@ class Search:
             else:
                 trials.begin(suggestion)
         return None
+
+    def _costs(self) -> Costs:
+        """What candidates cost, as far as this study's variants and this search tell."""
+        seconds: dict[str, list[float]] = {}
+        for variant in self._store.list_variants(self._study_id):
+            known = (variant.results or {}).get("seconds") or {}
+            for name in TRAINING:
+                if name in known:
+                    seconds.setdefault(name, []).append(known[name])
+            rest = sum(known.get(name, 0.0) for name in ("convert", "evaluate"))
+            if rest:
+                seconds.setdefault("", []).append(rest)
+        means = {name: sum(values) / len(values) for name, values in seconds.items()}
+        return Costs(self._store.artifacts.has, means)
 
     def _budget_used(self, trials: Trials) -> str | None:
         options = self._options

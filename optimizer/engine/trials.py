@@ -19,7 +19,7 @@ from optimizer.recipe import Recipe
 from optimizer.search.goal import Figures, Goal, SearchOptions
 from optimizer.search.hopeless import EarlyEnding, moment
 from optimizer.search.judging import Judge, first_output
-from optimizer.search.sampler import Costs, Suggestion
+from optimizer.search.sampler import Suggestion
 from optimizer.search.space import TRAINING
 from optimizer.store import Store
 from optimizer.store.records import Run, Trial, Variant
@@ -166,20 +166,6 @@ class Trials:
             if active.task is not None:
                 await asyncio.wait({active.task})
             self._finish(active)
-
-    def costs(self) -> Costs:
-        """What candidates cost, as far as this study's variants and this search tell."""
-        seconds: dict[str, list[float]] = {}
-        for variant in self._store.list_variants(self._run.study_id or ""):
-            known = (variant.results or {}).get("seconds") or {}
-            for name in TRAINING:
-                if name in known:
-                    seconds.setdefault(name, []).append(known[name])
-            rest = sum(known.get(name, 0.0) for name in ("convert", "evaluate"))
-            if rest:
-                seconds.setdefault("", []).append(rest)
-        means = {name: sum(values) / len(values) for name, values in seconds.items()}
-        return Costs(self._store.artifacts.has, means)
 
     def outputs_of(self, trial: Trial) -> np.ndarray | None:
         """A trial's outputs over the test set; ``None`` when they are not in the store."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from optimizer.data.objective import UNLABELLED
 from optimizer.feasible import objections
+from optimizer.grid import MAX_COMBINATIONS, Grid
 from optimizer.recipe import Recipe
 from optimizer.search.goal import Objective
 
@@ -58,3 +59,21 @@ def default_space(
     if possible(cluster={}):
         space["cluster"] = [None, {"number_of_clusters": _CLUSTERS}]
     return space
+
+
+def nothing_possible(grid: Grid, model_facts: Mapping[str, Any], task: str) -> str | None:
+    """Why no recipe of a space can run on a model; ``None`` when one can.
+
+    Spaces with more combinations than are listed are looked at by the search itself.
+    """
+    if grid.combinations > MAX_COMBINATIONS:
+        return None
+    reason = "It holds the float32 baseline only."
+    for recipe in grid.expand().recipes:
+        if recipe.is_baseline:
+            continue
+        found = objections(recipe, model_facts, task)
+        if not found:
+            return None
+        reason = found[0]
+    return f"Nothing in the search space can run on this model. {reason}"

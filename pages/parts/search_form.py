@@ -9,11 +9,9 @@ import streamlit as st
 
 from optimizer.data.objective import UNLABELLED
 from optimizer.errors import InputError
-from optimizer.feasible import objections
 from optimizer.format import is_share, metric_title
 from optimizer.grid import Grid
-from optimizer.recipe import Recipe
-from optimizer.search.defaults import default_space
+from optimizer.search.defaults import default_space, nothing_possible
 from optimizer.search.goal import OBJECTIVES, SearchOptions
 from optimizer.search.words import goal_text, search_title, space_texts
 from optimizer.store.records import Study
@@ -22,7 +20,6 @@ from pages.parts.schedule_form import KEEP
 from pages.parts.text import plain
 
 _GRID, _GRID_NAME = "search_grid", "search_grid_name"
-_LOOKED_AT = 300
 
 
 def search_form(study: Study, metric: str | None) -> None:
@@ -239,22 +236,7 @@ def _problem(study: Study, options: SearchOptions, grid: Grid) -> str | None:
             "least one limit."
         )
     facts = context.store().get_model(study.model_id).facts or {"layers": []}
-    return _nothing_possible(study, grid, facts)
-
-
-def _nothing_possible(study: Study, grid: Grid, facts: Any) -> str | None:
-    """Why none of the first recipes can run on the model; ``None`` when one can."""
-    reason = "The search space holds the float32 baseline only."
-    if grid.combinations > 2000:  # the search itself looks at more of them
-        return None
-    for recipe in grid.expand().recipes[:_LOOKED_AT]:
-        if recipe.is_baseline:
-            continue
-        found = objections(Recipe.parse(recipe.model_dump(mode="json")), facts, study.task)
-        if not found:
-            return None
-        reason = found[0]
-    return reason
+    return nothing_possible(grid, facts, study.task)
 
 
 def _what_is_tried(grid: Grid, options: SearchOptions) -> None:
