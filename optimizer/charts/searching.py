@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import plotly.graph_objects as go
 
-from optimizer.charts.style import AMBER, BLUE, FAINT, GREEN, GREY, ORANGE, styled
+from optimizer.charts.axes import byte_tick, log_axis, reference_line
+from optimizer.charts.style import AMBER, BLUE, GREEN, GREY, ORANGE, styled
 from optimizer.comparison import metric_column
 from optimizer.format import format_bytes, format_metric, is_share, metric_title
 from optimizer.search.goal import Figures, Goal, feasible
@@ -131,89 +132,93 @@ def _point(trial: Trial, winner: int | None, measure: Measure) -> TrialPoint | N
 
 def search_figure(info: SearchInfo) -> go.Figure:
     """Draw it: metric up, cost to the right; what has no cost stands in a strip at the right."""
-    figure = go.Figure()
     share = 100.0 if is_share(info.metric) else 1.0
-    places = [point.place for point in info.points if point.place is not None]
-    low, high = (min(places) / 1.4, max(places) * 1.4) if places else (1.0, 10.0)
-    strip = high * (high / low) ** 0.06
-    for group, (label, color, symbol, size) in _GROUPS.items():
+    places = [point.place for point in info.points if point.place is not None] or [1.0]
+    strip = 1.5 * max(places) * (max(places) / min(places)) ** 0.06
+    traces = []
+    for group in _GROUPS:
         points = [point for point in info.points if point.group == group]
         if points:
-            figure.add_scatter(
-                x=[strip if point.place is None else point.place for point in points],
-                y=[share * point.value for point in points],
-                mode="markers",
-                name=label,
-                marker={
-                    "size": size,
-                    "color": color,
-                    "symbol": symbol,
-                    "line": {"width": 2, "color": color},
-                },
-                customdata=[point.variant_id for point in points],
-                text=[_hover(info, point) for point in points],
-                hovertemplate="%{text}<extra></extra>",
-            )
-    styled(
-        figure,
+            traces.append(_trace(info, points, group, strip, share))
+    if any(point.place is None for point in info.points):
+        places.append(strip)
+    ratio = info.measure == "latency_ratio"
+    return styled(
+        traces,
         x_title=MEASURES[info.measure],
         y_title=metric_column(info.metric),
         height=430,
+        x_axis=log_axis(places, (lambda value: f"{value:g}") if ratio else byte_tick),
+        shapes=_lines(info, share),
+        annotations=_line_names(info, share),
     )
-    _limits(figure, info, share)
-    early = any(point.place is None for point in info.points)
-    _axis(figure, info.measure, low, strip * 1.15 if early else high)
-    return figure
 
 
-def _limits(figure: go.Figure, info: SearchInfo, share: float) -> None:
-    line = {"color": ORANGE, "width": 1.5, "dash": "dash"}
+def _trace(
+    info: SearchInfo, points: Sequence[TrialPoint], group: Group, strip: float, share: float
+) -> dict[str, Any]:
+    label, color, symbol, size = _GROUPS[group]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": label,
+        "x": [strip if point.place is None else point.place for point in points],
+        "y": [share * point.value for point in points],
+        "marker": {
+            "size": size,
+            "color": color,
+            "symbol": symbol,
+            "line": {"width": 2, "color": color},
+        },
+        "customdata": [point.variant_id for point in points],
+        "text": [_hover(info, point) for point in points],
+        "hovertemplate": "%{text}<extra></extra>",
+    }
+
+
+def _lines(info: SearchInfo, share: float) -> list[dict[str, Any]]:
+    """The limits, dashed, and the baseline's metric, dotted."""
+    limit = {"color": ORANGE, "width": 1.5, "dash": "dash"}
+    found = [
+        reference_line("y", share * point.value)
+        for point in info.points
+        if point.group == "baseline"
+    ]
     if info.worst is not None:
-        figure.add_hline(
-            y=share * info.worst,
-            line=line,
-            layer="below",
-            annotation_text="limit of the accuracy drop",
-            annotation_position="bottom right",
-            annotation_font={"size": 11, "color": ORANGE},
+        found.append({**reference_line("y", share * info.worst), "line": limit})
+    if info.most is not None:
+        found.append({**reference_line("x", info.most), "line": limit})
+    return found
+
+
+def _line_names(info: SearchInfo, share: float) -> list[dict[str, Any]]:
+    common = {"showarrow": False, "font": {"size": 11, "color": ORANGE}}
+    found = []
+    if info.worst is not None:
+        found.append(
+            {
+                **common,
+                "text": "limit of the accuracy drop",
+                "xref": "paper",
+                "x": 1,
+                "xanchor": "right",
+                "y": share * info.worst,
+                "yanchor": "top",
+            }
         )
     if info.most is not None:
-        figure.add_vline(
-            x=info.most,
-            line=line,
-            layer="below",
-            annotation_text="limit",
-            annotation_position="top right",
-            annotation_font={"size": 11, "color": ORANGE},
+        found.append(
+            {
+                **common,
+                "text": "limit",
+                "x": math.log10(info.most),
+                "xanchor": "left",
+                "yref": "paper",
+                "y": 1,
+                "yanchor": "top",
+            }
         )
-    for point in info.points:
-        if point.group == "baseline":
-            dotted = {"color": FAINT, "width": 1, "dash": "dot"}
-            figure.add_hline(y=share * point.value, line=dotted, layer="below")
-
-
-def _axis(figure: go.Figure, measure: Measure, low: float, high: float) -> None:
-    """A logarithmic axis with ticks at 1, 2 and 5, with their units."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    ticks = [
-        digit * 10.0**power
-        for power in range(first, last + 1)
-        for digit in ((1, 2, 5) if high / low > 3 else (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9))
-        if low <= digit * 10.0**power <= high
-    ]
-    show = (lambda value: f"{value:g}") if measure == "latency_ratio" else _bytes
-    figure.update_xaxes(
-        type="log",
-        range=[math.log10(low), math.log10(high)],
-        tickvals=ticks,
-        ticktext=[show(tick) for tick in ticks],
-    )
-
-
-def _bytes(size_bytes: float) -> str:
-    text = format_bytes(size_bytes)
-    number, unit = text.split()
-    return f"{float(number):g} {unit}"
+    return found
 
 
 def _hover(info: SearchInfo, point: TrialPoint) -> str:
