@@ -18,6 +18,7 @@ from optimizer.engine.variants import Made, VariantWork
 from optimizer.errors import FeatherweightError, InputError, StageError
 from optimizer.feasible import objections
 from optimizer.grid import Grid
+from optimizer.measured import measured
 from optimizer.plan import StudyPlan
 from optimizer.recipe import BASELINE, Recipe
 from optimizer.search.answer import answer
@@ -76,6 +77,7 @@ class Search:
         self._say("confirming")
         checked = await confirm(trials, goal, judge, outputs, self._run.id)
         found = answer(trials.listed, checked, goal, ended)
+        found["remarks"] += self._broken_promises(found)
         self._store.set_study_environment(self._study_id, describe_environment(self._threads))
         self._say("done", answer=found)
         self._stages.log(found["text"])
@@ -98,6 +100,15 @@ class Search:
                 raise _without_baseline(measured.error)
         await self._stages.task(plan.data)
         return self._store.get_variant(variant.id)
+
+    def _broken_promises(self, found: dict[str, Any]) -> list[str]:
+        """What the file does not keep of its recipe: no limit of the search, but worth saying."""
+        if found["variant_id"] is None:
+            return []
+        measurements = measured(self._store.get_variant(found["variant_id"]))
+        broken = measurements.broken if measurements else ()
+        promises = "; ".join(promise.promise for promise in broken)
+        return [f"The file does not keep what its recipe promised: {promises}."] if broken else []
 
     def _latency_known(self, variant_id: str) -> bool:
         return bool((self._store.get_variant(variant_id).results or {}).get("latency_ms"))

@@ -117,6 +117,9 @@ _FIELDS = {
 """What a choice point is called by its last key, where the key itself is no word."""
 
 
+_ORDER = ("prune", "cluster", "quantize", "fine_tune", "layers", "sparse_encoding", "seed")
+
+
 def space_texts(space: Mapping[str, Any]) -> list[str]:
     """What a grid's choices are, one line for each list of alternatives.
 
@@ -124,7 +127,9 @@ def space_texts(space: Mapping[str, Any]) -> list[str]:
         space: a grid as plain data.
     """
     lines: list[str] = []
-    _describe("", space, lines)
+    known = [key for key in _ORDER if key in space]
+    for key in (*known, *(key for key in space if key not in known)):
+        _describe(key, space[key], lines)
     return lines
 
 
@@ -132,13 +137,22 @@ def _describe(name: str, value: Any, lines: list[str]) -> None:
     if isinstance(value, Mapping):
         for key, item in value.items():
             _describe(str(key), item, lines)
-    elif isinstance(value, list) and name not in ("size", "steps"):
-        if len(value) > 1:
-            shown = ", ".join(_alternative(name, item) for item in value)
-            lines.append(f"{_FIELDS.get(name, name.replace('_', ' '))}: {shown}")
-        for item in value:
-            if isinstance(item, Mapping):
-                _describe("", item, lines)
+    elif _alternatives(name, value):
+        shown = ", ".join(_alternative(name, item) for item in value)
+        lines.append(f"{_FIELDS.get(name, name.replace('_', ' '))}: {shown}")
+
+
+def _alternatives(name: str, value: Any) -> bool:
+    """Whether a value is a list of alternatives, of which there are several."""
+    return isinstance(value, list) and len(value) > 1 and name not in ("size", "steps")
+
+
+def _inside(value: Mapping[str, Any]) -> str:
+    """The choices within one alternative."""
+    lines: list[str] = []
+    for key, item in value.items():
+        _describe(str(key), item, lines)
+    return " (" + "; ".join(lines) + ")" if lines else ""
 
 
 def _alternative(name: str, value: Any) -> str:
@@ -158,5 +172,7 @@ def _alternative(name: str, value: Any) -> str:
     if isinstance(value, Mapping):
         structure = value.get("structure")
         kind = structure.get("kind") if isinstance(structure, Mapping) else None
-        return {"channels": "whole channels", "block": "blocks", "n_m": "n:m"}.get(str(kind), "yes")
+        usual = {"prune": "single weights", "cluster": "shared values"}.get(name, "yes")
+        words = {"channels": "whole channels", "block": "blocks", "n_m": "n:m"}
+        return words.get(str(kind), usual) + _inside(value)
     return value if isinstance(value, str) else json.dumps(value)

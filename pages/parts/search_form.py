@@ -154,7 +154,8 @@ def _more() -> dict[str, Any]:
             format="%g",
             key="search_longest",
             persist_state=KEEP,
-            help="A trial that takes longer is ended, and the search goes on.",
+            help="A trial that takes longer, waiting for a free slot included, is ended, and the "
+            "search goes on.",
         )
         seed = st.number_input(
             "Seed",

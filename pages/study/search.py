@@ -21,7 +21,7 @@ def draw() -> None:
     st.title("Search")
     st.caption(
         "Say what to reach, and the workbench looks for the recipe. Before a winner is announced, "
-        "it is checked on a half of the test set that the search never looked at."
+        "it is checked on a half of the test set that the search never saw."
     )
     metric = _metric(study)
     search_form(study, metric)

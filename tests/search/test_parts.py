@@ -194,10 +194,14 @@ def test_goals_and_misses_in_words():
 
 
 def test_a_space_in_words():
-    lines = space_texts(GRID)
-    assert "sparsity: 30 %, 50 %, 60 %, 70 %, 80 %, 90 %" in lines
-    assert "clusters: 8, 16, 32, 64" in lines
-    assert any(line.startswith("quantization: float32, float16, dynamic range") for line in lines)
+    assert space_texts(GRID) == [
+        "pruning: none, single weights (sparsity: 30 %, 50 %, 60 %, 70 %, 80 %, 90 %)",
+        "clustering: none, shared values (clusters: 8, 16, 32, 64)",
+        "quantization: float32, float16, dynamic range, int8, int8 with quantization-aware "
+        "training",
+    ]
+    grid = {"quantize": {"mode": ["int8", "none"]}, "seed": [1, 2], "fine_tune": {"epochs": 3}}
+    assert space_texts(grid) == ["mode: int8, none", "seed: 1, 2"]
 
 
 def test_a_trial_in_words():
