@@ -26,7 +26,7 @@ from optimizer.search.bounds import cannot_win
 from optimizer.search.defaults import default_space
 from optimizer.search.goal import Figures, Goal, SearchOptions
 from optimizer.search.judging import Judge, first_output, read_judge
-from optimizer.search.per_layer import alternatives, sensitivity_stage
+from optimizer.search.per_layer import alternatives, sensitivity_stage, worth_scanning
 from optimizer.search.sampler import Costs, Sampler
 from optimizer.search.space import TRAINING, Space, build_space, training_stages
 from optimizer.store import Store
@@ -148,7 +148,8 @@ class Search:
         facts = self._store.get_model(study.model_id).facts or {"layers": []}
         given = self._options.space or default_space(facts, study.task, self._options.objective)
         grid = Grid.parse(given, source="search space")
-        per_layer = await self._per_layer(plan) if self._options.per_layer else None
+        scans = self._options.per_layer and worth_scanning(grid)
+        per_layer = await self._per_layer(plan) if scans else None
         return await asyncio.to_thread(
             build_space,
             grid,

@@ -103,12 +103,19 @@ class Trials:
             variants: recipe's hash → the variant and the choices that lead to it.
         """
         for variant, choices in variants.values():
-            number = len(self.all)
-            trial = Trial(self._run.id, number, variant.id, dict(choices), variant.recipe, "study")
             figures = self._figures(variant)
-            if figures is None or (self._options.needs_latency and not figures.latency_ratio):
+            if figures is None or (self.needs_latency and not self._measured_here(variant)):
                 continue
+            trial = Trial(
+                self._run.id, len(self.all), variant.id, dict(choices), variant.recipe, "study"
+            )
             self._put(self._judged(trial, figures))
+
+    def _measured_here(self, variant: Variant) -> bool:
+        """Whether a variant's latency is known, of the very file that this engine would make."""
+        made_here = self._plan.variant(variant.recipe).convert.key
+        known = bool((variant.results or {}).get("latency_ms"))
+        return known and variant.stages.get("convert") == made_here
 
     def begin(self, suggestion: Suggestion) -> None:
         """Begin a trial of a candidate."""

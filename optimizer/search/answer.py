@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from optimizer.format import format_bytes, format_metric, metric_title
+from optimizer.format import format_bytes, format_metric, format_times, metric_title
 from optimizer.search.confirmation import Checked, Confirmation
 from optimizer.search.goal import Figures, Goal, excess, feasible
 from optimizer.search.words import drop_text, miss_texts
@@ -129,7 +129,7 @@ def _figures_text(trial: Trial, goal: Goal, confirmed: Confirmation | None = Non
 
 
 def _times(base: int | None, size: int) -> str:
-    return f" ({base / size:.1f} × smaller than the baseline)" if base else ""
+    return f" ({format_times(base / size)} smaller than the baseline)" if base else ""
 
 
 def _remarks(winner: Confirmation, confirmations: Sequence[Confirmation], goal: Goal) -> list[str]:

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from optimizer.errors import InputError
+from optimizer.grid import MAX_COMBINATIONS, Grid
 from optimizer.keys import Stage
 from optimizer.plan import StudyPlan
 from optimizer.recipe import Recipe
@@ -56,12 +57,9 @@ def alternatives(sensitivity: Mapping[str, Any]) -> Callable[[Recipe], Recipe | 
     found: dict[float, dict[str, float]] = {}
 
     def alternative(recipe: Recipe) -> Recipe | None:
-        prune = recipe.prune
-        if prune is None or prune.structure.kind != "unstructured" or prune.scope != "layer":
+        if recipe.prune is None or not divisible(recipe):
             return None
-        if prune.gentle_ends or any(o.final_sparsity is not None for o in recipe.layers.values()):
-            return None
-        final = prune.schedule.final
+        final = recipe.prune.schedule.final
         if final not in found:
             found[final] = divide(sensitivity, final)
         if not found[final]:
@@ -75,6 +73,22 @@ def alternatives(sensitivity: Mapping[str, Any]) -> Callable[[Recipe], Recipe | 
             return None
 
     return alternative
+
+
+def divisible(recipe: Recipe) -> bool:
+    """Whether a recipe prunes single weights to one sparsity in every layer."""
+    prune = recipe.prune
+    if prune is None or prune.structure.kind != "unstructured" or prune.scope != "layer":
+        return False
+    own = any(layer.final_sparsity is not None for layer in recipe.layers.values())
+    return not prune.gentle_ends and not own
+
+
+def worth_scanning(grid: Grid) -> bool:
+    """Whether any recipe of a space has an alternative; taken for granted of very large ones."""
+    if grid.combinations > MAX_COMBINATIONS:
+        return True
+    return any(divisible(recipe) for recipe in grid.expand().recipes)
 
 
 def divide(sensitivity: Mapping[str, Any], sparsity: float) -> dict[str, float]:

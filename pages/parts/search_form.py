@@ -13,6 +13,7 @@ from optimizer.format import is_share, metric_title
 from optimizer.grid import Grid
 from optimizer.search.defaults import default_space, nothing_possible
 from optimizer.search.goal import OBJECTIVES, SearchOptions
+from optimizer.search.per_layer import worth_scanning
 from optimizer.search.words import goal_text, search_title, space_texts
 from optimizer.store.records import Study
 from pages.parts import context
@@ -252,7 +253,7 @@ def _what_is_tried(grid: Grid, options: SearchOptions) -> None:
                 help="What this model allows and the goal asks for.",
             )
         lines = space_texts(json.loads(grid.canonical_json()))
-        if options.per_layer and "prune" in options.space:
+        if options.per_layer and worth_scanning(grid):
             lines.append("sparsity by layer: the same everywhere, or divided by sensitivity")
         st.markdown("\n".join(f"- {plain(line[:1].upper() + line[1:])}" for line in lines))
         left, right = st.columns(2)

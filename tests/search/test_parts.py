@@ -10,7 +10,7 @@ from optimizer.search.bounds import cannot_win
 from optimizer.search.defaults import default_space
 from optimizer.search.goal import Figures, SearchOptions
 from optimizer.search.hopeless import EarlyEnding, Moment, moment
-from optimizer.search.per_layer import alternatives, divide
+from optimizer.search.per_layer import alternatives, divide, worth_scanning
 from optimizer.search.words import goal_text, miss_texts, space_texts, trial_text
 from tests.search.synthetic import GRID, goal, space, trial
 from tests.test_feasible import facts
@@ -116,6 +116,12 @@ def test_only_recipes_with_one_sparsity_have_an_alternative():
         {"prune": {}, "layers": {"tough": {"final_sparsity": 0.1}}},
     ):
         assert alternative(Recipe.parse(recipe)) is None
+
+
+def test_only_spaces_that_prune_single_weights_are_worth_a_scan():
+    assert worth_scanning(Grid.parse(GRID))
+    assert not worth_scanning(Grid.parse({"quantize": {"mode": ["int8", "float16"]}}))
+    assert not worth_scanning(Grid.parse({"prune": {"structure": {"kind": "channels"}}}))
 
 
 def candidate(**parts):
