@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from optimizer.engine.run_stages import RunStages
+from optimizer.engine.trial_figures import figures_of, outputs_of
 from optimizer.engine.variants import Made, VariantWork
 from optimizer.errors import StageError
 from optimizer.keys import Stage
@@ -18,7 +19,7 @@ from optimizer.plan import StudyPlan
 from optimizer.recipe import Recipe
 from optimizer.search.goal import Figures, Goal, SearchOptions
 from optimizer.search.hopeless import EarlyEnding, moment
-from optimizer.search.judging import Judge, first_output
+from optimizer.search.judging import Judge
 from optimizer.search.sampler import Suggestion
 from optimizer.search.space import TRAINING
 from optimizer.store import Store
@@ -37,6 +38,7 @@ class _Active:
     began: float
     task: asyncio.Task[Made] | None = None
     hopeless: str | None = None
+    breaks: dict[str, float] = field(default_factory=dict)
 
 
 class Trials:
@@ -103,7 +105,7 @@ class Trials:
             variants: recipe's hash → the variant and the choices that lead to it.
         """
         for variant, choices in variants.values():
-            figures = self._figures(variant)
+            figures = figures_of(self._store, self._judge, variant)
             if figures is None or (self.needs_latency and not self._measured_here(variant)):
                 continue
             trial = Trial(
@@ -176,17 +178,9 @@ class Trials:
 
     def outputs_of(self, trial: Trial) -> np.ndarray | None:
         """A trial's outputs over the test set; ``None`` when they are not in the store."""
-        return (
-            None
-            if trial.variant_id is None
-            else self._outputs(self._store.get_variant(trial.variant_id))
-        )
-
-    def _outputs(self, variant: Variant) -> np.ndarray | None:
-        key = variant.stages.get("evaluate")
-        if key is None or not self._store.artifacts.has(key):
+        if trial.variant_id is None:
             return None
-        return first_output(self._store.artifacts.read(key, "predictions.npz"))
+        return outputs_of(self._store, self._store.get_variant(trial.variant_id))
 
     async def measure_again(
         self, trial: Trial, repeat: int
@@ -235,7 +229,8 @@ class Trials:
         if active.task.cancelled():
             self._store.update_variant(active.variant.id, state="cancelled")
             message = active.hopeless or "It was ended before it was done."
-            self._put(replace(trial, state="pruned", message=message))
+            ended = replace(trial, state="pruned", message=message, violations=active.breaks)
+            self._put(ended)
             return
         made = active.task.result()
         variant = self._store.get_variant(active.variant.id)
@@ -245,28 +240,16 @@ class Trials:
             self._stages.log(f"Trial {trial.number} failed: {message}")
             return
         self._store.update_variant(variant.id, state="done")
-        figures = self._figures(variant)
-        if figures is None:
-            message = "Its predictions are not in the store."
-            self._put(replace(trial, state="failed", message=message))
+        figures = figures_of(self._store, self._judge, variant)
+        if figures is None or (self.needs_latency and figures.latency_ratio is None):
+            missing = "latency was not measured" if figures else "predictions are not in the store"
+            self._put(replace(trial, state="failed", message=f"Its {missing}."))
             return
         self._put(self._judged(trial, figures))
 
     def _judged(self, trial: Trial, figures: Figures) -> Trial:
         violations = self._goal.violations(figures)
         return replace(trial, state="complete", figures=figures.dump(), violations=violations)
-
-    def _figures(self, variant: Variant) -> Figures | None:
-        outputs, results = self._outputs(variant), variant.results
-        if outputs is None or results is None:
-            return None
-        latency = results.get("latency_ms") or {}
-        return Figures(
-            results.get("gzip_bytes"),
-            results.get("size_bytes"),
-            self._judge.value(outputs, "search"),
-            latency.get("ratio"),
-        )
 
     def _on_numbers(self, stage: Stage, numbers: Mapping[str, float]) -> None:
         """Note the metric after an epoch, and end trials of which it says they are hopeless."""
@@ -284,6 +267,7 @@ class Trials:
         reasons = [self._hopeless(a.trial.recipe, point) for a in concerned]
         if new and all(reasons):  # a stage that another trial still needs is not ended
             for active, reason in zip(concerned, reasons, strict=True):
+                active.breaks = {"accuracy_drop": 1.0}  # by how much it would have is not known
                 self._end(active, str(reason))
 
     def _hopeless(self, recipe: Recipe, point: list[Any]) -> str | None:

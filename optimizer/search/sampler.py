@@ -115,10 +115,11 @@ class Sampler:
         rows = self._coordinates.rows([candidate.choices for candidate in pool])
         chance = self._chance(rows, trials, complete)
         seconds = np.array([costs.of(candidate) for candidate in pool])
-        kept = [t for t in complete if feasible(t.violations)]
+        costly = [self._cost(trial) for trial in complete if feasible(trial.violations)]
+        kept = [cost for cost in costly if cost is not None]
         if not kept:
             return chance / seconds
-        best = min(self._cost(trial) for trial in kept)
+        best = min(kept)
         mean, deviation = self._predicted(rows, complete, self._cost)
         improvement = expected_improvement(best, mean, deviation)
         return (improvement * chance + _NOTHING * chance) / seconds
@@ -142,9 +143,11 @@ class Sampler:
         values = np.array([found for _, found in pairs])
         return Surrogate(self._coordinates, seen, values).predict(rows)
 
-    def _cost(self, trial: Trial) -> float:
+    def _cost(self, trial: Trial) -> float | None:
         """The cost; of sizes and ratios the logarithm, so that improvements are relative."""
         cost = self._goal.cost(Figures.read(trial.figures))
+        if not math.isfinite(cost):
+            return None
         return cost if self._goal.objective == "accuracy" else math.log(cost)
 
 
