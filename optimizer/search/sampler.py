@@ -21,7 +21,15 @@ from optimizer.search.goal import Figures, Goal, feasible
 from optimizer.search.proposals import propose
 from optimizer.search.space import Candidate, Space
 from optimizer.search.start import start_candidates
-from optimizer.search.surrogate import Coordinates, Surrogate, below, expected_improvement
+from optimizer.search.surrogate import (
+    EXACT,
+    SAMPLED,
+    Coordinates,
+    Noises,
+    Surrogate,
+    below,
+    expected_improvement,
+)
 from optimizer.store.records import Trial, TrialOrigin
 
 _ASKED = 6
@@ -120,7 +128,8 @@ class Sampler:
         if not kept:
             return chance / seconds
         best = min(kept)
-        mean, deviation = self._predicted(rows, complete, self._cost)
+        noises = SAMPLED if self._goal.objective == "accuracy" else EXACT
+        mean, deviation = self._predicted(rows, complete, self._cost, noises)
         improvement = expected_improvement(best, mean, deviation)
         return (improvement * chance + _NOTHING * chance) / seconds
 
@@ -131,17 +140,22 @@ class Sampler:
         chance = np.ones(len(rows))
         for name in complete[0].violations:
             known = [t for t in trials if t.state in ("complete", "pruned")]
-            mean, deviation = self._predicted(rows, known, partial(_violation, name))
+            noises = SAMPLED if name == "accuracy_drop" else EXACT
+            mean, deviation = self._predicted(rows, known, partial(_violation, name), noises)
             chance *= below(0.0, mean, deviation)
         return chance
 
     def _predicted(
-        self, rows: np.ndarray, known: Sequence[Trial], value: Callable[[Trial], float | None]
+        self,
+        rows: np.ndarray,
+        known: Sequence[Trial],
+        value: Callable[[Trial], float | None],
+        noises: Noises,
     ) -> tuple[np.ndarray, np.ndarray]:
         pairs = [(t.choices, found) for t in known if (found := value(t)) is not None]
         seen = self._coordinates.rows([choices for choices, _ in pairs])
         values = np.array([found for _, found in pairs])
-        return Surrogate(self._coordinates, seen, values).predict(rows)
+        return Surrogate(self._coordinates, seen, values, noises).predict(rows)
 
     def _cost(self, trial: Trial) -> float | None:
         """The cost; of sizes and ratios the logarithm, so that improvements are relative."""
