@@ -113,7 +113,7 @@ def _repeat_latency(store: Store, study: Study, variants: list[Variant]) -> None
     for repeat in (1, 2):
         ids = [variant.id for variant in variants]
         run = store.queue_run(
-            "variants",
+            "latency",
             "again",
             study_id=study.id,
             variant_ids=ids,

@@ -18,7 +18,7 @@ from optimizer.recipe import Recipe
 Origin = Literal["local", "sample", "imported"]
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 StageState = Literal["waiting", "running", "done", "failed", "cancelled"]
-RunKind = Literal["import_model", "prepare_data", "variants"]
+RunKind = Literal["import_model", "prepare_data", "variants", "latency"]
 EngineStatus = Literal["starting", "warming", "ready", "stopping"]
 
 ACTIVE: tuple[State, ...] = ("queued", "running")
