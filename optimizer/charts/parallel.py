@@ -190,8 +190,9 @@ def _line(info: ParallelInfo) -> dict[str, Any]:
     ticks = [low, high] if high > low else [low]
     texts = [info.colored_by.show(tick) for tick in ticks]
     if info.chosen:
-        scale += [[end + 1e-6, ORANGE], [1.0, ORANGE]]
-        ticks.append(low + extent * (1 + 1 / _CHOSEN_FROM) / 2)
+        border = (1 + end) / 2  # far enough from the best value that rounding cannot reach it
+        scale += [[border, worst_first[-1]], [border, ORANGE], [1.0, ORANGE]]
+        ticks.append(top)
         texts.append("chosen")
     return {
         "color": colors,
