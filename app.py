@@ -58,6 +58,12 @@ page = st.navigation(
                 url_path="optimize",
             ),
             st.Page(
+                "pages/study/search.py",
+                title="Search",
+                icon=":material/manage_search:",
+                url_path="search",
+            ),
+            st.Page(
                 "pages/study/variant.py",
                 title="Variant",
                 icon=":material/layers:",

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from benchmarks import matrix
 from benchmarks.findings import keep_part
 from benchmarks.pages import pages
+from benchmarks.searching import searching
 from benchmarks.stages import alone, batches, overhead
 from benchmarks.sweep import growth, sweep
 from benchmarks.workbench import workbench
@@ -22,6 +23,7 @@ PARTS: dict[str, tuple[str, tuple[Callable[[], None], ...]]] = {
     "workbench": ("The workbench", (workbench,)),
     "sweep": ("A sweep against a plain script", (sweep,)),
     "growth": ("How a sweep grows", (growth,)),
+    "search": ("A search against the full grid", (searching,)),
     "stages": ("Single stages", (overhead, alone, batches)),
     "pages": ("Pages", (pages,)),
 }

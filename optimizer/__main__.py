@@ -1,4 +1,4 @@
-"""The command line: ``python -m optimizer inspect|run|sweep|benchmark …``.
+"""The command line: ``python -m optimizer inspect|run|sweep|search|benchmark …``.
 
 Stage processes import this module by name, so it imports nothing heavy at its top.
 """
@@ -14,7 +14,8 @@ _MODEL = "a .keras or .h5 file, a SavedModel as .zip, a .tflite, or a sample's n
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; the exit code is 0, 1 if a variant failed, or 2 for bad input."""
+    """Run a command; the exit code is 0, 1 if a variant failed or nothing was found, or 2 for
+    bad input."""
     options = _parser().parse_args(arguments)
     from optimizer.errors import FeatherweightError, InputError
 
@@ -50,6 +51,8 @@ def _run(options: argparse.Namespace) -> int:
     )
     if options.command == "sweep":
         return commands.sweep(job, options.grid)
+    if options.command == "search":
+        return commands.search(job, _search_options(options))
     return commands.run(job, options.recipe)
 
 
@@ -57,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m optimizer",
         description="Make a Keras model small and fast, and measure what that costs.",
-        epilog="Exit code: 0 done, 1 a variant failed, 2 bad input.",
+        epilog="Exit code: 0 done, 1 a variant failed or nothing was found, 2 bad input.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -80,12 +83,85 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_job(sweep)
 
+    search = commands.add_parser(
+        "search", help="search for the best recipe under limits, and write the files of all trials"
+    )
+    search.add_argument("model", metavar="MODEL", help=_MODEL)
+    _add_goal(search)
+    _add_job(search)
+
     benchmark = commands.add_parser(
         "benchmark", help="measure .tflite files against the first, in alternating rounds"
     )
     benchmark.add_argument("files", metavar="FILE.tflite", nargs="+", type=Path)
     _add_json(benchmark)
     return parser
+
+
+def _add_goal(parser: argparse.ArgumentParser) -> None:
+    from optimizer.search.goal import OBJECTIVES
+
+    parser.add_argument(
+        "--objective",
+        choices=list(OBJECTIVES),
+        default="download",
+        help="smallest gzip-compressed download (the default), smallest file, lowest latency, or "
+        "best accuracy",
+    )
+    parser.add_argument(
+        "--max-accuracy-drop",
+        type=float,
+        metavar="X",
+        help="0.01 is one point of the study's metric; an error may grow by 2 %%",
+    )
+    parser.add_argument("--max-size-bytes", type=int, metavar="N", help="of the .tflite itself")
+    parser.add_argument(
+        "--max-latency-ratio", type=float, metavar="R", help="median latency to the baseline's"
+    )
+    parser.add_argument("--trials", type=int, metavar="N", help="to try at most (default: 40)")
+    parser.add_argument("--minutes", type=float, metavar="M", help="to search at most")
+    parser.add_argument(
+        "--space", type=Path, metavar="GRID.json", help="what to choose from; see sweep's --grid"
+    )
+    parser.add_argument(
+        "--same-in-all-layers",
+        action="store_true",
+        help="leave out recipes with a sparsity for each layer, which a sensitivity scan divides",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the search (default: 0)")
+
+
+def _search_options(options: argparse.Namespace) -> Any:
+    import json
+
+    from optimizer.errors import InputError
+    from optimizer.grid import Grid
+    from optimizer.search.goal import SearchOptions
+
+    limits = {
+        name: value
+        for name in ("max_accuracy_drop", "max_size_bytes", "max_latency_ratio")
+        if (value := getattr(options, name)) is not None
+    }
+    if not limits and options.objective != "accuracy":
+        raise InputError(
+            f"The {options.objective} alone is no goal: the smallest or fastest model may be of no "
+            "use. Give at least one limit, for example --max-accuracy-drop 0.01."
+        )
+    budget = {"trials": options.trials, "minutes": options.minutes}
+    if options.trials is None and options.minutes is None:
+        budget["trials"] = 40
+    grid = Grid.read(options.space) if options.space else None
+    return SearchOptions.parse(
+        {
+            "objective": options.objective,
+            "constraints": limits,
+            "space": json.loads(grid.canonical_json()) if grid else {},
+            "per_layer": not options.same_in_all_layers,
+            "seed": options.seed,
+            **budget,
+        }
+    )
 
 
 def _add_job(parser: argparse.ArgumentParser) -> None:

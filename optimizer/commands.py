@@ -17,7 +17,9 @@ from optimizer.data.options import DataOptions
 from optimizer.grid import Grid
 from optimizer.models.inspect import identify
 from optimizer.recipe import Recipe
-from optimizer.session import PROPOSED, Choice, bring, open_study, run_recipes
+from optimizer.search.goal import SearchOptions
+from optimizer.search.record import search_record
+from optimizer.session import PROPOSED, Choice, bring, open_study, run_recipes, run_search
 from optimizer.store import Store
 from optimizer.store.records import Study, Variant
 from optimizer.sweep import plan_here, sweep_title
@@ -25,7 +27,7 @@ from optimizer.sweep import plan_here, sweep_title
 
 @dataclass(frozen=True)
 class Job:
-    """What ``run`` and ``sweep`` have in common.
+    """What ``run``, ``sweep`` and ``search`` have in common.
 
     Attributes:
         model, data: paths or names of samples.
@@ -106,10 +108,44 @@ def sweep(job: Job, grid: Path) -> int:
     return _work(job, made)
 
 
+def search(job: Job, options: SearchOptions) -> int:
+    """Search for the best recipe under constraints and write the files of all trials.
+
+    Args:
+        job: what it works on and where the results go.
+        options: goal, space and budget.
+
+    Returns:
+        Exit code 0 when something was found, 1 when it is not achievable.
+
+    Raises:
+        InputError: something of it cannot be used.
+    """
+
+    def made(store: Store, study: Study) -> tuple[list[Variant], dict[str, Any]]:
+        run = run_search(store, study, options, _say)
+        trials = store.list_trials(run.id)
+        variants = {variant.id: variant for variant in store.list_variants(study.id)}
+        baseline = next(variant for variant in variants.values() if variant.is_baseline)
+        ids = dict.fromkeys(t.variant_id for t in trials if t.variant_id in variants)
+        chosen = [variants[variant_id] for variant_id in ids if variant_id]
+        return [baseline, *chosen], {"search": search_record(run, trials, variants)}
+
+    def found(variants: Sequence[Variant], results: Mapping[str, Any]) -> bool:
+        return bool(results["search"]["answer"].get("kind") == "found")
+
+    return _work(job, made, found)
+
+
 Work = Callable[[Store, Study], tuple[Sequence[Variant], dict[str, Any]]]
+Verdict = Callable[[Sequence[Variant], Mapping[str, Any]], bool]
 
 
-def _work(job: Job, made: Work) -> int:
+def _all_done(variants: Sequence[Variant], results: Mapping[str, Any]) -> bool:
+    return all(variant.state == "done" for variant in variants)
+
+
+def _work(job: Job, made: Work, succeeded: Verdict = _all_done) -> int:
     """Open the study of a job, let its variants be made, write and print the results."""
     reading = DataOptions.parse(job.reading)
     model_file, data_file = read_model_file(job.model), read_data_file(job.data)
@@ -122,7 +158,7 @@ def _work(job: Job, made: Work) -> int:
         variants, more = made(store, study)
         results = write_results(store, store.get_study(study.id), variants, out, more)
     print(json.dumps(results, indent=2) if job.as_json else results_text(results))
-    return 0 if all(variant.state == "done" for variant in variants) else 1
+    return 0 if succeeded(variants, results) else 1
 
 
 def benchmark(files: list[Path], *, as_json: bool) -> int:

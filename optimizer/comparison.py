@@ -9,6 +9,7 @@ import pandas as pd
 
 from optimizer.format import format_times, is_share, metric_title
 from optimizer.measured import Measured, measured, state_text
+from optimizer.quality import lost
 from optimizer.store.records import Variant
 
 NOT_MEASURED = "not measured"
@@ -52,7 +53,9 @@ def suggested(variants: Sequence[Variant]) -> Variant | None:
     good = [
         (found.gzip_bytes, index)
         for index, (_, found) in enumerate(done)
-        if found.gzip_bytes is not None and _loss(found, base) <= 0.01 and not found.broken
+        if found.gzip_bytes is not None
+        and lost(found.value, base.value, base.higher_is_better) <= 0.01
+        and not found.broken
     ]
     return done[min(good)[1]][0] if good else done[0][0]
 
@@ -78,15 +81,6 @@ def latency_verdict(found: Measured) -> str:
         return "no significant difference"
     ratio = latency.ratio
     return f"{format_times(1 / ratio)} faster" if ratio < 1 else f"{format_times(ratio)} slower"
-
-
-def _loss(found: Measured, base: Measured) -> float:
-    """Accuracy lost as a share; for an error, half the share by which it grew."""
-    if found.value is None or base.value is None:
-        return float("inf")
-    if base.higher_is_better:
-        return base.value - found.value
-    return (found.value / base.value - 1) / 2 if base.value else found.value
 
 
 def _row(variant: Variant, base: Measured | None, metric: str) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def sweep_lines(plan: SweepPlan) -> list[str]:
 
 
 def results_text(results: Mapping[str, Any]) -> str:
-    """What ``run`` and ``sweep`` print of the content of ``results.json``."""
+    """What ``run``, ``sweep`` and ``search`` print of the content of ``results.json``."""
     records = [results["baseline"], *results["variants"]]
     width = min(64, max(32, *(len(record["name"]) for record in records)))
     lines = [
@@ -84,6 +84,9 @@ def results_text(results: Mapping[str, Any]) -> str:
             for item in record["promises"]
             if not item["kept"]
         ]
+    if "search" in results:
+        found = results["search"]
+        lines += ["", f"{found['goal']}.", found["answer"]["text"], *found["answer"]["remarks"]]
     return "\n".join(lines)
 
 

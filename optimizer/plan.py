@@ -13,6 +13,7 @@ from optimizer.recipe import BASELINE, Recipe
 STAGE_NAMES = (
     "import_model",
     "prepare_data",
+    "sensitivity",
     "prune",
     "cluster",
     "quantize_aware",

@@ -14,9 +14,13 @@ from optimizer.data.objective import check_choice
 from optimizer.data.options import DataOptions
 from optimizer.errors import InputError, StageError
 from optimizer.feasible import objections
+from optimizer.grid import Grid
 from optimizer.recipe import Recipe
+from optimizer.search.defaults import nothing_possible
+from optimizer.search.goal import SearchOptions
+from optimizer.search.words import search_title, trial_text
 from optimizer.store import Store
-from optimizer.store.records import FINISHED, Dataset, Model, Run, RunStage, Study, Variant
+from optimizer.store.records import FINISHED, Dataset, Model, Run, RunStage, Study, Trial, Variant
 
 Report = Callable[[str], None]
 _POLL_SECONDS = 0.2
@@ -179,6 +183,36 @@ def run_recipes(
     return [store.get_variant(variant.id) for variant in variants]
 
 
+def run_search(store: Store, study: Study, options: SearchOptions, report: Report) -> Run:
+    """Search in a study, to the end of the budget.
+
+    Args:
+        store, study: where it runs.
+        options: goal, space and budget.
+        report: see :func:`complete`.
+
+    Returns:
+        The run, whose ``result`` has the answer.
+
+    Raises:
+        InputError: nothing of the space can run on the study's model.
+        StageError: the search failed, or was cancelled before its end.
+    """
+    facts = store.get_model(study.model_id).facts
+    assert facts is not None
+    if options.space:
+        problem = nothing_possible(Grid.parse(options.space), facts, study.task)
+        if problem:
+            raise InputError(problem)
+    run = store.queue_run(
+        "search", search_title(options), study_id=study.id, options=options.model_dump(mode="json")
+    )
+    ended = complete(store, [run], report)[0]
+    if ended.state != "done":
+        raise StageError(ended.error or f"The search was {ended.state}.")
+    return ended
+
+
 class _Watch:
     """Says when runs are finished, and reports their stages on the way."""
 
@@ -195,6 +229,8 @@ class _Watch:
             self._version = version
             for run in self._runs:
                 self._tell(self._store.list_stages(run.id))
+                if run.kind == "search":
+                    self._tell_trials(self._store.list_trials(run.id))
             states = [self._store.get_run(run.id).state for run in self._runs]
             self._finished = all(state in FINISHED for state in states)
         return self._finished
@@ -210,3 +246,11 @@ class _Watch:
             how = "ready already" if stage.cached else stage.state + seconds
             far = f" ({ended} of {len(stages)})" if stage.state != "running" else ""
             self._report(f"{stage.label}: {how}{far}")
+
+    def _tell_trials(self, trials: Sequence[Trial]) -> None:
+        for trial in trials:
+            said = (str(trial.number), trial.state)
+            if said in self._said:
+                continue
+            self._said.add(said)
+            self._report(trial_text(trial))

@@ -47,6 +47,8 @@ class Execution:
                 await self._prepare_data()
             elif self._run.kind == "latency":
                 await self._latency()
+            elif self._run.kind == "search":
+                await self._search()
             else:
                 await self._variants()
         except asyncio.CancelledError:
@@ -69,6 +71,14 @@ class Execution:
         facts = await self._facts(stage)
         self._store.set_dataset_facts(data.id, facts, stage.key)
         self._store.update_run(self._run.id, state="done")
+
+    async def _search(self) -> None:
+        # Imported here: what no search needs is not loaded before the first one.
+        from optimizer.engine.searching import Search
+
+        state = self._store.engine_state()
+        slots = state.slots if state else 1
+        await Search(self._store, self._stages, self._run, self._threads, slots).run()
 
     async def _facts(self, stage: Stage) -> dict[str, Any]:
         self._stages.plan([(stage, ())])
@@ -160,10 +170,13 @@ class Execution:
         stages = self._store.list_stages(self._run.id)
         unfinished = [stage for stage in stages if stage.state in ("waiting", "running")]
         self._store.put_stages([replace(stage, **ended) for stage in unfinished])
-        for variant_id in self._run.variant_ids:
+        for variant_id in self._store.get_run(self._run.id).variant_ids:
             variant = self._store.get_variant(variant_id)
             if variant.state in ("queued", "running"):
                 kept = "done" if variant.results else "cancelled"
                 self._store.update_variant(variant_id, state=kept)
+        for trial in self._store.list_trials(self._run.id):
+            if trial.state == "running":
+                self._store.put_trial(replace(trial, state="pruned", message="Cancelled."))
         self._store.update_run(self._run.id, state="cancelled")
         self._stages.log("Cancelled.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +33,8 @@ class RunStages:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._rows: dict[str, RunStage] = {}
         self._recorded: dict[str, float] = {}
+        self.on_numbers: Callable[[Stage, Mapping[str, float]], None] = lambda stage, numbers: None
+        """Told of the numbers that a stage under way reports."""
 
     def plan(self, stages: Iterable[tuple[Stage, tuple[str, ...]]]) -> None:
         """List stages as waiting, each with the ids of the variants that need it.
@@ -70,7 +72,8 @@ class RunStages:
         Raises:
             InputError, StageError: when awaited; see :meth:`StageRunner.run`.
         """
-        if stage.key not in self._tasks:
+        known = self._tasks.get(stage.key)
+        if known is None or known.cancelled():
             self._tasks[stage.key] = asyncio.create_task(self._stage(stage))
         return self._tasks[stage.key]
 
@@ -83,6 +86,14 @@ class RunStages:
         """End whatever this run executes, unless another run waits for it too."""
         for task in self._tasks.values():
             task.cancel()
+
+    def ended(self, stages: Iterable[Stage], message: str) -> None:
+        """Record that stages were ended before they were done; they may be begun again."""
+        for stage in stages:
+            row = self._rows.get(stage.key)
+            if row is not None and row.state in ("waiting", "running"):
+                changes = {"message": message, "finished_at": utc_now()}
+                self._record(stage.key, state="cancelled", **changes)
 
     def log(self, text: str) -> None:
         """Add a line to the run's log."""
@@ -116,6 +127,7 @@ class RunStages:
                 self._record(stage.key, state="waiting", message=event["waiting"])
                 self.log(f"{stage.label}: {event['waiting']}")
                 return
+            self.on_numbers(stage, event["numbers"])
             due = time.monotonic() - self._recorded.get(stage.key, 0.0) >= _RECORD_SECONDS
             changes = {name: event[name] for name in ("fraction", "message", "numbers")}
             if due or event["fraction"] == 1.0:

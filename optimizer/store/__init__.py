@@ -22,9 +22,11 @@ from optimizer.store.records import (
     Run,
     RunStage,
     Study,
+    Trial,
     Variant,
 )
 from optimizer.store.runs import Runs
+from optimizer.store.searches import Searches
 from optimizer.store.uploads import Uploads
 
 __all__ = [
@@ -39,13 +41,14 @@ __all__ = [
     "Store",
     "StoreError",
     "Study",
+    "Trial",
     "Variant",
     "new_id",
     "utc_now",
 ]
 
 
-class Store(Uploads, Adoption, Runs, Housekeeping):
+class Store(Uploads, Adoption, Runs, Searches, Housekeeping):
     """One store; safe to share between threads, and to open in several processes at once.
 
     Attributes:

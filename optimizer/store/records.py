@@ -18,7 +18,9 @@ from optimizer.recipe import Recipe
 Origin = Literal["local", "sample", "imported"]
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 StageState = Literal["waiting", "running", "done", "failed", "cancelled"]
-RunKind = Literal["import_model", "prepare_data", "variants", "latency"]
+RunKind = Literal["import_model", "prepare_data", "variants", "latency", "search"]
+TrialState = Literal["running", "complete", "pruned", "failed", "refused"]
+TrialOrigin = Literal["study", "start", "sibling", "sampled"]
 EngineStatus = Literal["starting", "warming", "ready", "stopping"]
 
 ACTIVE: tuple[State, ...] = ("queued", "running")
@@ -118,7 +120,12 @@ class Variant:
 
 @dataclass(frozen=True)
 class Run:
-    """One execution request, as it stands."""
+    """One execution request, as it stands.
+
+    Attributes:
+        options: what was asked for; of a search see :class:`optimizer.search.goal.SearchOptions`.
+        result: what a search found; see :mod:`optimizer.search.answer`.
+    """
 
     id: str
     kind: RunKind
@@ -134,6 +141,42 @@ class Run:
     started_at: str | None
     finished_at: str | None
     cancel_requested: bool
+    result: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One candidate that a search tries.
+
+    Attributes:
+        number: counted from 0 within the search, in the order they were begun.
+        variant_id: the variant it became; ``None`` once that was deleted.
+        choices: choice point of the space → index of the alternative taken.
+        recipe: the candidate's.
+        origin: why it was tried: it was in the ``study`` already, belongs to the ``start`` that
+            every search makes, is the ``sibling`` of one whose training it shares, or was
+            ``sampled``.
+        state: ``pruned`` means ended early as hopeless.
+        figures: what was measured, see :class:`optimizer.search.goal.Figures`; empty before.
+        violations: constraint → by how much it is broken, relative to its limit; 0 or less is
+            kept.
+        intermediate: the metric during training, as ``[stage, epoch, epochs, value]``.
+        message: why it was ended, failed or was refused.
+        seconds: from its begin to its end, waiting included.
+    """
+
+    run_id: str
+    number: int
+    variant_id: str | None
+    choices: dict[str, int]
+    recipe: Recipe
+    origin: TrialOrigin = "sampled"
+    state: TrialState = "running"
+    figures: dict[str, Any] = field(default_factory=dict)
+    violations: dict[str, float] = field(default_factory=dict)
+    intermediate: list[list[Any]] = field(default_factory=list)
+    message: str = ""
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -217,7 +260,10 @@ class DiskUse:
 
 
 _JSON = frozenset(
-    ("facts", "environment", "results", "stages", "options", "numbers", "objective", "workers")
+    {
+        *("facts", "environment", "results", "stages", "options", "numbers", "objective"),
+        *("workers", "result", "choices", "figures", "violations", "intermediate"),
+    }
 )
 _TUPLES = frozenset({"variant_ids"})
 _BOOLEANS = frozenset({"is_baseline", "cancel_requested", "cached"})

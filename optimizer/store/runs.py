@@ -21,7 +21,9 @@ from optimizer.store.records import (
     to_columns,
 )
 
-_CHANGEABLE = frozenset({"title", "state", "error", "started_at", "finished_at", "variant_ids"})
+_CHANGEABLE = frozenset(
+    {"title", "state", "error", "started_at", "finished_at", "variant_ids", "result"}
+)
 _STAGE_COLUMNS = tuple(RunStage.__dataclass_fields__)
 
 
@@ -126,7 +128,7 @@ class Runs(StoreBase):
         return from_rows(Run, rows)
 
     def update_run(self, run_id: str, **changes: Any) -> None:
-        """Change ``title``, ``state``, ``error``, ``variant_ids`` or times of a run.
+        """Change ``title``, ``state``, ``error``, ``variant_ids``, ``result`` or times of a run.
 
         A finished state sets ``finished_at`` unless it is given.
         """

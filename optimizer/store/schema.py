@@ -140,11 +140,32 @@ _WHERE_STAGES_RUN = (
     "ALTER TABLE engine ADD COLUMN slots INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE engine ADD COLUMN workers TEXT NOT NULL DEFAULT '[]'",
 )
+_SEARCHES = (
+    "ALTER TABLE runs ADD COLUMN result TEXT",
+    """CREATE TABLE trials (
+        seq INTEGER PRIMARY KEY,
+        run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        variant_id TEXT REFERENCES variants (id) ON DELETE SET NULL,
+        choices TEXT NOT NULL,
+        recipe TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        state TEXT NOT NULL,
+        figures TEXT NOT NULL,
+        violations TEXT NOT NULL,
+        intermediate TEXT NOT NULL,
+        message TEXT NOT NULL,
+        seconds REAL,
+        UNIQUE (run_id, number)
+    )""",
+    "CREATE INDEX trials_by_variant ON trials (variant_id)",
+)
 MIGRATIONS: tuple[tuple[Step, ...], ...] = (
     _FIRST,
     (_hash_recipes_anew,),
     _READING_AND_OBJECTIVE,
     _WHERE_STAGES_RUN,
+    _SEARCHES,
 )
 """Statements and functions that lead from schema version i to i + 1."""
 

@@ -104,3 +104,14 @@ def rebuild(
         if name not in replaced:
             layer.set_weights(model.get_layer(name).get_weights())
     return rebuilt
+
+
+def output_activation(tensor: Any) -> str:
+    """The activation that an output of a model ends in; ``linear`` for logits."""
+    layer = tensor._keras_history.layer
+    while isinstance(layer, (keras.layers.Reshape, keras.layers.Flatten)):
+        layer = layer.inbound_nodes[0].inbound_layers
+    if isinstance(layer, keras.layers.Softmax):
+        return "softmax"
+    activation = getattr(layer, "activation", None)
+    return str(keras.activations.serialize(activation)) if activation else "linear"

@@ -15,8 +15,9 @@ from optimizer.data.arrays import Arrays
 from optimizer.data.objective import losses_for, split_task
 from optimizer.errors import StageError
 from optimizer.stage import Progress
-from optimizer.techniques.graph import unwrapped
+from optimizer.techniques.graph import output_activation, unwrapped
 from optimizer.techniques.kernels import Kernel
+from optimizer.techniques.watching import Report, Watch
 
 _ESTIMATION_BATCHES = 20
 _TAYLOR_SAMPLES, _TAYLOR_BATCH = 512, 64
@@ -41,11 +42,13 @@ class Objective:
         x: training samples of each input, float32, shape (n, …).
         y: targets of each output in its shape: float32, or int class indices.
         losses: a tf_keras loss for each output; their sum is what is trained.
+        watch: says after an epoch how well the model does; ``None`` without test samples.
     """
 
     x: list[np.ndarray]
     y: list[np.ndarray]
     losses: list[Any]
+    watch: Watch | None = None
 
     @classmethod
     def of(cls, model: Any, arrays: Arrays, task: str, loss: str | None = None) -> Objective:
@@ -70,8 +73,8 @@ class Objective:
         y, losses = [], []
         for name, tensor, target, each in zip(chosen, model.outputs, targets, tasks, strict=True):
             y.append(_target(tensor, target, each))
-            losses.append(make_loss(name, _output_activation(tensor)))
-        return cls(x, y, losses)
+            losses.append(make_loss(name, output_activation(tensor)))
+        return cls(x, y, losses, Watch.of(model, arrays, tasks))
 
     @property
     def samples(self) -> int:
@@ -152,7 +155,7 @@ def fit(
         callbacks=[
             *callbacks,
             keras.callbacks.TerminateOnNaN(),
-            _Report(progress, fine_tune["epochs"], steps_in(objective.samples, fine_tune)),
+            Report(progress, objective.watch, steps_in(objective.samples, fine_tune), fine_tune),
         ],
         verbose=0,
     )
@@ -220,35 +223,3 @@ def estimate_batch_normalization(model: Any, objective: Objective, batch_size: i
         model([tf.convert_to_tensor(part) for part in x], training=True)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
-
-
-class _Report(keras.callbacks.Callback):
-    """Tells a stage's progress after each batch."""
-
-    def __init__(self, progress: Progress, epochs: int, steps: int) -> None:
-        super().__init__()
-        self._progress, self._epochs, self._steps = progress, epochs, steps
-        self._epoch = self._step = 0
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._epoch = epoch + 1
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._step += 1
-        self._progress(
-            self._step / self._steps,
-            f"epoch {self._epoch} of {self._epochs}",
-            epoch=self._epoch,
-            epochs=self._epochs,
-            loss=float((logs or {}).get("loss", math.nan)),
-        )
-
-
-def _output_activation(tensor: Any) -> str:
-    layer = tensor._keras_history.layer
-    while isinstance(layer, (keras.layers.Reshape, keras.layers.Flatten)):
-        layer = layer.inbound_nodes[0].inbound_layers
-    if isinstance(layer, keras.layers.Softmax):
-        return "softmax"
-    activation = getattr(layer, "activation", None)
-    return str(keras.activations.serialize(activation)) if activation else "linear"

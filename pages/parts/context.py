@@ -14,6 +14,7 @@ from optimizer.store.records import Study, Variant
 COMPARE = "pages/study/compare.py"
 EXPLORE = "pages/study/explore.py"
 OPTIMIZE = "pages/study/optimize.py"
+SEARCH = "pages/study/search.py"
 VARIANT = "pages/study/variant.py"
 MODEL = "pages/study/model.py"
 RUNS = "pages/study/runs.py"
