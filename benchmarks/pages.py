@@ -27,7 +27,7 @@ from optimizer.store.records import Study
 ROOT = Path(__file__).resolve().parents[1]
 _COUNTS = (10, 100, 1000)
 _MANY = ("compare", "explore")
-_PAGES = ("compare", "explore", "optimize", "variant", "model", "data", "runs")
+_PAGES = ("compare", "explore", "optimize", "search", "variant", "model", "data", "runs")
 _VISITS = 5
 
 

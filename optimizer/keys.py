@@ -44,6 +44,13 @@ class Source:
 
 
 @dataclass(frozen=True)
+class StoredResult:
+    """A stage's result that is in the store, wherever and by whichever version it was made."""
+
+    key: str
+
+
+@dataclass(frozen=True)
 class Stage:
     """One step of a recipe's execution.
 
@@ -52,7 +59,7 @@ class Stage:
         function: ``module:function`` that runs it; see :mod:`optimizer.stage`.
         label: a short phrase for a person.
         params: JSON-able parameters.
-        inputs: input name → the stage or file it comes from.
+        inputs: input name → the stage, file or stored result it comes from.
         resource: what the stage occupies while it runs.
         threads: how many processor threads it may use.
         memory_bytes: what it is expected to need; no part of the key.
@@ -62,7 +69,7 @@ class Stage:
     function: str
     label: str
     params: Mapping[str, Any] = field(hash=False)
-    inputs: Mapping[str, Stage | Source] = field(hash=False)
+    inputs: Mapping[str, Stage | Source | StoredResult] = field(hash=False)
     resource: Resource = "train"
     threads: int = 1
     memory_bytes: int = 0

@@ -6,7 +6,7 @@ diverged, so any of them may be missing; charts and tables read them through thi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ class Latency:
     Attributes:
         ratio: this variant's p50 divided by the baseline's, measured in turns.
         significant: whether the ratio differs from 1 beyond the noise.
+        window: latencies with the same one were measured together; older ones have none.
     """
 
     p50_ms: float
@@ -34,6 +35,7 @@ class Latency:
     threads: int | None
     device: str | None
     delegate: str | None
+    window: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,34 @@ class Measured:
     def broken(self) -> tuple[Promise, ...]:
         """The promises that the file does not keep."""
         return tuple(promise for promise in self.promises if not promise.kept)
+
+
+@dataclass(frozen=True)
+class LatencyWindows:
+    """In how many sittings the latencies of variants were measured.
+
+    Attributes:
+        measured: variants whose latency is known.
+        count: sittings; one for each variant where it is not known.
+    """
+
+    measured: int
+    count: int
+
+    @property
+    def together(self) -> bool:
+        """Whether all were measured in one sitting."""
+        return self.measured > 0 and self.count == 1
+
+
+def latency_windows(variants: Iterable[Variant]) -> LatencyWindows:
+    """In how many sittings the latencies of variants were measured."""
+    windows = []
+    for variant in variants:
+        found = measured(variant)
+        if found and found.latency:
+            windows.append(found.latency.window or variant.id)
+    return LatencyWindows(len(windows), len(set(windows)))
 
 
 def state_text(variant: Variant) -> str:
@@ -163,6 +193,7 @@ def _latency(found: Mapping[str, Any]) -> Latency | None:
         threads=found.get("threads"),
         device=found.get("device"),
         delegate=found.get("delegate"),
+        window=found.get("window"),
     )
 
 

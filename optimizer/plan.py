@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from optimizer.keys import Source, Stage
+from optimizer.keys import Source, Stage, StoredResult
 from optimizer.recipe import BASELINE, Recipe
 
 STAGE_NAMES = (
@@ -219,7 +219,9 @@ class StudyPlan:
         )
 
 
-def latency_window(baseline: Stage, converts: Iterable[Stage], repeat: int = 0) -> Stage:
+def latency_window(
+    baseline: Stage | StoredResult, converts: Iterable[Stage | StoredResult], repeat: int = 0
+) -> Stage:
     """The stage that measures the latency of several files in turns, with nothing beside it.
 
     The same files give the same key, in whatever order they are named.

@@ -1,10 +1,14 @@
 """Shared set-up of all tests."""
 
 import pytest
+from hypothesis import settings
 
 from optimizer.tf_environment import configure
 
 configure()
+# Time is reported by the benchmarks, never asserted by a test: machines are busy.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -140,7 +140,17 @@ def test_parallel_axes_show_budgets_as_ranges():
     dimensions = parallel_figure(found).data[0].dimensions
     assert [d.label for d in dimensions] == ["gzip size", "Accuracy (%)", "Agreement (%)"]
     assert "10 kB" in dimensions[0].ticktext
-    assert list(dimensions[1].constraintrange) == pytest.approx([95.0, 96.5])
+    (kept,) = dimensions[1].constraintrange
+    assert list(kept) == pytest.approx([95.0, 96.5])
+
+
+def test_a_chosen_line_is_not_grey_where_it_misses_a_budget():
+    axes = parallel_figure(overview({"gzip": None, "metric": 1.0}, chosen=[1])).data[0].dimensions
+    kept, *narrow = axes[1].constraintrange
+    assert list(kept) == pytest.approx([95.0, 96.5])
+    assert any(low <= 90.0 <= high for low, high in narrow)
+    assert all(high - low < 0.05 for low, high in narrow)
+    assert axes[0].constraintrange is None
 
 
 def test_chosen_lines_stand_out_and_the_others_stay():

@@ -148,19 +148,25 @@ def _dimension(axis: Axis, chosen: Sequence[int]) -> dict[str, Any]:
     measure, values = axis.measure, np.array(axis.values)
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     pad = 0.04 * (high - low) or 0.5 * (abs(high) or 1.0) * 0.1
+    strokes = [float(value + (high - low) * s) for value in values[list(chosen)] for s in _STROKES]
     dimension: dict[str, Any] = {
         "label": measure.label + (f" ({measure.unit})" if _unit_in_label(measure) else ""),
-        "values": np.concatenate(
-            [values, *(values[list(chosen)] + (high - low) * s for s in _STROKES)]
-        ),
+        "values": np.append(values, strokes),
         "range": [low - pad, high + pad],
     }
     if measure.logarithmic and len(values):
         ticks, texts = log_ticks(10 ** (low - pad), 10 ** (high + pad), tick_text(measure))
         dimension |= {"tickvals": ticks, "ticktext": texts}
     if axis.kept:
-        dimension["constraintrange"] = list(axis.kept)
+        dimension["constraintrange"] = [list(axis.kept), *_exceptions(axis, strokes, high - low)]
     return dimension
+
+
+def _exceptions(axis: Axis, strokes: Sequence[float], extent: float) -> list[list[float]]:
+    """Narrow ranges for strokes of chosen lines, which are not to be grey outside the budget."""
+    low, high = axis.kept or (0.0, 0.0)
+    half = extent * (_STROKES[1] - _STROKES[0]) / 4
+    return [[at - half, at + half] for at in sorted(strokes) if not low <= at <= high]
 
 
 def _unit_in_label(measure: Measure) -> bool:
@@ -184,8 +190,9 @@ def _line(info: ParallelInfo) -> dict[str, Any]:
     ticks = [low, high] if high > low else [low]
     texts = [info.colored_by.show(tick) for tick in ticks]
     if info.chosen:
-        scale += [[end + 1e-6, ORANGE], [1.0, ORANGE]]
-        ticks.append(low + extent * (1 + 1 / _CHOSEN_FROM) / 2)
+        border = (1 + end) / 2  # far enough from the best value that rounding cannot reach it
+        scale += [[border, worst_first[-1]], [border, ORANGE], [1.0, ORANGE]]
+        ticks.append(top)
         texts.append("chosen")
     return {
         "color": colors,

@@ -10,9 +10,9 @@ from typing import Any
 from optimizer.engine.environment import describe_environment
 from optimizer.engine.run_stages import RunStages
 from optimizer.engine.runner import StageRunner
-from optimizer.engine.variants import VariantWork
-from optimizer.errors import FeatherweightError
-from optimizer.keys import Stage
+from optimizer.engine.variants import Made, StoredFile, VariantWork
+from optimizer.errors import FeatherweightError, StageError
+from optimizer.keys import Stage, StoredResult
 from optimizer.plan import StudyPlan, import_model
 from optimizer.recipe import BASELINE
 from optimizer.store import Store
@@ -45,6 +45,8 @@ class Execution:
                 await self._import_model()
             elif self._run.kind == "prepare_data":
                 await self._prepare_data()
+            elif self._run.kind == "latency":
+                await self._latency()
             elif self._run.kind == "search":
                 await self._search()
             else:
@@ -95,12 +97,37 @@ class Execution:
         sound = [item for item in made if not item.error]
         if sound and plan.baseline.convert.key in {item.plan.convert.key for item in failed}:
             sound = []  # nothing to measure against; the baseline's error is the run's
-        repeat = int(self._run.options.get("repeat") or 0)
-        failed += [item for item in await work.measure(sound, repeat) if item.error]
+        failed += [item for item in await work.measure(sound) if item.error]
         self._store.set_study_environment(study_id, describe_environment(self._threads))
+        self._end(failed, len(variants))
+
+    async def _latency(self) -> None:
+        """Measure the latency of files that are there together, here and now."""
+        study_id = str(self._run.study_id)
+        baseline = self._store.baseline(study_id)
+        if baseline is None or "convert" not in baseline.stages:
+            raise StageError("The study has no measured baseline to compare with. Run it first.")
+        wanted = [self._store.get_variant(variant_id) for variant_id in self._run.variant_ids]
+        made = [
+            Made(variant, StoredFile(StoredResult(variant.stages["convert"])))
+            for variant in wanted
+            if variant.state == "done" and "convert" in variant.stages
+        ]
+        work = VariantWork(
+            self._store, self._stages, study_plan(self._store, study_id, self._threads)
+        )
+        measured = await work.measure(
+            made,
+            int(self._run.options.get("repeat") or 0),
+            StoredFile(StoredResult(baseline.stages["convert"])),
+        )
+        self._end([item for item in measured if item.error], len(made))
+
+    def _end(self, failed: list[Made], count: int) -> None:
+        """Record how a run of so many variants ended."""
         if failed:
             first = failed[0]
-            more = f" ({len(failed)} of {len(variants)} variants)" if len(failed) > 1 else ""
+            more = f" ({len(failed)} of {count} variants)" if len(failed) > 1 else ""
             text = f"{first.variant.name}: {first.error}{more}"
             self._store.update_run(self._run.id, state="failed", error=text)
         else:

@@ -3,9 +3,14 @@
 No TensorFlow operation may run here: threads it would start do not survive a fork.
 """
 
+import os
+
 from optimizer.tf_environment import configure
 
 configure()
+# The linear algebra below numpy has threads of its own, one per core, unless it is told.
+for library in ("OPENBLAS", "OMP", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 import keras  # noqa: E402, F401
 import tensorflow  # noqa: E402, F401

@@ -54,9 +54,9 @@ async def run_scheduler(host: str, port: int, tls: str) -> None:
     import dask
     from distributed import Scheduler
 
-    from optimizer.engine.cluster import security_from
+    from optimizer.engine.cluster import CONFIG, security_from
 
-    dask.config.set({"distributed.scheduler.http.routes": []})
+    dask.config.set(CONFIG)
     scheduler = await Scheduler(
         protocol="tls",
         host=host,
@@ -88,11 +88,11 @@ async def run_worker(
     from distributed.comm.core import connect
     from distributed.security import Security
 
-    from optimizer.engine.cluster import security_from
+    from optimizer.engine.cluster import CONFIG, security_from
     from optimizer.engine.process import preload
     from optimizer.engine.tasks import worker_resources
 
-    dask.config.set({"distributed.worker.http.routes": []})
+    dask.config.set(CONFIG)
     security = security_from(tls) if address.startswith("tls") else Security()
     room = capacity(Settings(slots=slots))
     # A worker that is not let in would try for ever, without a word.

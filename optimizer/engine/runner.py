@@ -11,13 +11,13 @@ from typing import Any
 
 from optimizer.engine.pool import Job, JobResult, Listener, Pool, ProgressEvent
 from optimizer.engine.process import MemoryExceededError, StageCall
-from optimizer.keys import Source, Stage
+from optimizer.keys import Source, Stage, StoredResult
 from optimizer.stage import Files
 from optimizer.store import Store
 
-_PRIORITIES = {"prune": 3, "cluster": 2, "convert": 1, "evaluate": 1}
-"""Which stages begin first: those that most others wait for, then those that finish a variant;
-quantization-aware training, which only one variant waits for, comes last."""
+_PRIORITIES = {"evaluate": 4, "prune": 3, "cluster": 2, "convert": 1}
+"""Which stages begin first: what lists a variant in a moment, then what most others wait for, then
+conversions; quantization-aware training, which only one variant waits for, comes last."""
 
 
 @dataclass
@@ -122,7 +122,7 @@ class StageRunner:
             listen({"waiting": f"{error} It waits to have all {most} slots for itself."})
             return await self._pool.run(replace(job, slots=most), listen)
 
-    def _reader(self, source: Stage | Source) -> Callable[[], Files]:
+    def _reader(self, source: Stage | Source | StoredResult) -> Callable[[], Files]:
         if isinstance(source, Source):
             return lambda: {"data": self._store.read_file(source.sha256)}
         return lambda: self._store.artifacts.read_all(source.key)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from optimizer.engine.results import latency_results, variant_results
 from optimizer.engine.run_stages import RunStages
 from optimizer.errors import FeatherweightError
-from optimizer.keys import Stage
+from optimizer.keys import Stage, StoredResult
 from optimizer.plan import StudyPlan, VariantPlan, latency_window
 from optimizer.store import Store
 from optimizer.store.records import Variant
@@ -23,6 +23,13 @@ _OF_LATENCY = ("latency_ms", "peak_memory_bytes")
 
 
 @dataclass(frozen=True)
+class StoredFile:
+    """A variant's file as it is in the store, whatever made it."""
+
+    convert: StoredResult
+
+
+@dataclass(frozen=True)
 class Made:
     """What became of a variant before its latency is measured.
 
@@ -31,7 +38,7 @@ class Made:
     """
 
     variant: Variant
-    plan: VariantPlan
+    plan: VariantPlan | StoredFile
     error: str | None = None
 
 
@@ -63,37 +70,41 @@ class VariantWork:
         )
         return Made(variant, plan)
 
-    async def measure(self, made: Sequence[Made], repeat: int = 0) -> list[Made]:
+    async def measure(
+        self, made: Sequence[Made], repeat: int = 0, baseline: StoredFile | None = None
+    ) -> list[Made]:
         """Measure the latency of variants together, and so finish them.
 
         Args:
             made: without the failed ones. The baseline runs along whether it is among them or
                 not.
             repeat: another number measures anew.
+            baseline: its file, where it is not to be the one that the plan makes.
 
         Returns:
             The same with their errors: of a file that the runtime cannot run, or the window's.
+            A variant with such an error is done, and its latency not known.
         """
-        windows = self.windows([item.plan for item in made], repeat)
+        windows = self._windows(made, repeat, (baseline or self._plan.baseline).convert)
         finished: list[Made] = []
         for window in windows:
             members = [item for item in made if item.plan.convert.key in window.inputs]
             finished += await self._measure(window, members)
         return finished
 
-    def windows(self, plans: Iterable[VariantPlan], repeat: int = 0) -> list[Stage]:
+    def _windows(
+        self, made: Sequence[Made], repeat: int, baseline: Stage | StoredResult
+    ) -> list[Stage]:
         """The stages that measure latency: one, unless the files are too many or too large."""
-        sizes = {plan.convert.key: 0 for plan in plans}
-        stages = {plan.convert.key: plan.convert for plan in plans}
-        for key in sizes:
-            if self._store.artifacts.has(key):
-                listing = self._store.artifacts.listing(key)
-                sizes[key] = int(listing["model.tflite"]["size_bytes"])
+        files = {item.plan.convert.key: item.plan.convert for item in made}
+        sizes = {
+            key: int(self._store.artifacts.listing(key)["model.tflite"]["size_bytes"])
+            for key in files
+        }
         parts = max(1, -(-len(sizes) // WINDOW_FILES), -(-sum(sizes.values()) // WINDOW_BYTES))
         keys = sorted(sizes)
-        base = self._plan.baseline.convert
         return [
-            latency_window(base, [stages[key] for key in keys[part::parts]], repeat)
+            latency_window(baseline, [files[key] for key in keys[part::parts]], repeat)
             for part in range(parts)
         ]
 
@@ -139,12 +150,13 @@ class VariantWork:
         self, item: Made, window: Stage, latency: Mapping[str, Any], seconds: float
     ) -> Made:
         if "error" in latency:
-            return self._failed(item, str(latency["error"]))
+            self._store.update_variant(item.variant.id, state="done")
+            return Made(item.variant, item.plan, f"Latency: {latency['error']}")
         known = self._store.get_variant(item.variant.id)
         results = dict(known.results or {}) | latency_results(latency, window.key)
-        results["seconds"] = {**results["seconds"], "benchmark": seconds}
+        results["seconds"] = {**(results.get("seconds") or {}), "benchmark": seconds}
         if not self._stages.ran(window.key):
-            results["cached"] = [*results["cached"], "benchmark"]
+            results["cached"] = [*(results.get("cached") or ()), "benchmark"]
         stages = {**known.stages, "benchmark": window.key}
         self._store.update_variant(item.variant.id, state="done", results=results, stages=stages)
         return item

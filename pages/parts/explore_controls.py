@@ -52,11 +52,11 @@ def measure_controls(study: Study, view: View, table: Table) -> None:
     )
     color.selectbox(
         "Colour",
-        [None, *(key for key in keys if key not in (view.x, view.y))],
-        format_func=lambda key: "no third measure" if key is None else name(key),
+        ["", *(key for key in keys if key not in (view.x, view.y))],
+        format_func=lambda key: name(key) if key else "no third measure",
         help="A third measure. The Pareto front is then over all three: what is on it is beaten "
         "by no other variant in every one of them.",
-        **shows(study, "explore_color", view.color, _measure_setter("color", table)),
+        **shows(study, "explore_color", view.color or "", _measure_setter("color", table)),
     )
     others = [key for key in keys if key not in view.front_keys]
     more.multiselect(
@@ -157,12 +157,12 @@ def _limit_namer(offered: Budget) -> Callable[[float], str]:
 def _measure_setter(place: str, table: Table) -> Apply:
     """Put a measure on an axis or into the colour; the axes swap theirs where one is chosen."""
 
-    def apply(view: View, key: str | None) -> View:
+    def apply(view: View, key: str) -> View:
         if key in (view.x, view.y) and place in ("x", "y"):
             if key == getattr(view, place):
                 return view
             return replace(view, x=view.y, y=view.x)
-        changes: dict[str, Any] = {place: key}
+        changes: dict[str, Any] = {place: key or None}
         return settled(replace(view, **changes), table)
 
     return apply

@@ -16,6 +16,14 @@ from optimizer.store.records import ACTIVE
 from pages.parts import context
 from pages.parts.text import plain
 
+_STATES = {
+    "starting": "Starting",
+    "warming": "Warming up",
+    "ready": "Ready",
+    "stopping": "Stopping",
+    "failed": "Failed",
+    "off": "Off",
+}
 _PLACES = {"here": "On this machine", "dask": "On a Dask cluster"}
 
 
@@ -44,7 +52,7 @@ def _engine() -> None:
     ]
     row = st.container(horizontal=True)
     for title, value, text in (
-        ("State", status.status.capitalize(), "Warming up takes about 15 s, once."),
+        ("State", _STATES[status.status], "Warming up takes about 15 s, once."),
         (
             "Slots",
             str(state.slots) if ready and state else "–",
@@ -71,7 +79,7 @@ def _engine() -> None:
         st.error("Change the settings below, or look at its log.", title="The engine did not start")
         st.code(status.detail[-3000:], language=None)
     elif status.detail:
-        st.caption(plain(status.detail) + ".")
+        st.caption(plain(status.detail[0].upper() + status.detail[1:]) + ".")
     if ready and state and len(state.workers) > 0:
         _workers(state.workers)
 

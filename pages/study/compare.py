@@ -9,13 +9,9 @@ from optimizer.charts.bars import bars_figure, bars_info
 from optimizer.charts.style import CONFIG
 from optimizer.charts.tradeoff import COST_TITLES, Cost, tradeoff_figure, tradeoff_info
 from optimizer.comparison import (
-    comparison_table,
-    difference_column,
-    metric_column,
     study_metric,
     suggested,
 )
-from optimizer.format import is_share
 from optimizer.measured import marked_name, measured
 from optimizer.measures import measures
 from optimizer.store.records import ACTIVE, Study, Variant
@@ -23,8 +19,10 @@ from pages.parts import context
 from pages.parts.downloads import study_downloads, variant_downloads
 from pages.parts.guarantees import warn_of_broken
 from pages.parts.headlines import draw_headlines
+from pages.parts.latency import latency_origin
 from pages.parts.runs import live_runs
 from pages.parts.text import plain
+from pages.parts.variants_table import failures, variants_table
 
 _SIZES: dict[str, Cost] = {
     "As it ships": "size_bytes",
@@ -72,7 +70,7 @@ def draw() -> None:
             icon=":material/tune:",
             query_params=context.study_link(study),
         )
-    _tradeoffs(done, selected)
+    _tradeoffs(study, done, selected)
     st.page_link(
         context.EXPLORE,
         label="Set budgets, choose other measures, see variants side by side",
@@ -80,9 +78,11 @@ def draw() -> None:
         query_params=context.study_link(study),
     )
     _bars(done, selected)
-    _table(variants)
+    if picked := variants_table(variants):
+        _pick(picked, done)
+        st.rerun()
     study_downloads(study, variants)
-    _failures(study, variants)
+    failures(study, variants)
 
 
 def _introduce(study: Study, measured_count: int, count: int) -> None:
@@ -110,7 +110,7 @@ def _nothing_yet(study: Study, variants: list[Variant]) -> None:
     if any(variant.state in ACTIVE for variant in variants):
         st.info("The baseline is being measured; the charts appear when it is done.")
         return
-    _failures(study, variants)
+    failures(study, variants)
     st.info("Nothing has been measured in this study yet.")
     if st.button("Measure the baseline", type="primary", icon=":material/play_arrow:"):
         ids = [variant.id for variant in variants if variant.is_baseline]
@@ -147,7 +147,7 @@ def _pick(variant_id: str, done: list[Variant]) -> None:
             context.choose_variant(variant)
 
 
-def _tradeoffs(done: list[Variant], selected: Variant) -> None:
+def _tradeoffs(study: Study, done: list[Variant], selected: Variant) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         label = st.segmented_control(
@@ -172,6 +172,8 @@ def _tradeoffs(done: list[Variant], selected: Variant) -> None:
             else "The same on any hardware; how much faster fewer are, is not."
         )
         _tradeoff(done, selected, speed, "latency_chart")
+        if speed == "latency":
+            latency_origin(study, done)
 
 
 def _speed(done: list[Variant]) -> Cost:
@@ -243,101 +245,6 @@ def _bars(done: list[Variant], selected: Variant) -> None:
     )
     if info.left_out:
         st.caption(f"The best are shown; the other {info.left_out} are in the table.")
-
-
-def _table(variants: list[Variant]) -> None:
-    st.subheader("All variants")
-    table = comparison_table(variants)
-    table["Variant"] = [
-        ("⚠ " if (found := measured(variant)) and found.broken else "") + variant.name
-        for variant in variants
-    ]
-    metric = study_metric(variants)
-    column = metric_column(metric)
-    number = st.column_config.NumberColumn
-    event: Any = st.dataframe(
-        table,
-        hide_index=True,
-        key="variants_table",
-        on_select="rerun",
-        selection_mode="single-row",
-        placeholder="–",
-        column_order=[column for column in table.columns if column != "id"],
-        column_config={
-            "Variant": st.column_config.TextColumn(
-                pinned=True, help="⚠ marks a file that does not keep what its recipe promised"
-            ),
-            "Size (kB)": number(format="%.1f", help="The .tflite as it ships"),
-            "Smaller (×)": number(format="%.2f", help="The baseline's size / this size"),
-            "gzip (kB)": number(format="%.1f", help="The same file, gzip-compressed"),
-            "gzip smaller (×)": number(
-                format="%.2f", help="The baseline's gzip size / this gzip size"
-            ),
-            column: number(format="%.2f" if is_share(metric) else "%.4g"),
-            difference_column(metric): number(
-                format="%+.2f" if is_share(metric) else "%+.4g",
-                help="Difference to the baseline"
-                + (" in percentage points" if is_share(metric) else ""),
-            ),
-            "p50 (ms)": number(format="%.4f", help="Median latency on this machine"),
-            "Latency": st.column_config.TextColumn(
-                width="medium", help="What the ratio to the baseline means, given its interval"
-            ),
-            "Latency ratio": number(format="%.2f", help="To the baseline; below 1 is faster"),
-            "Agreement (%)": number(format="%.2f", help="Same prediction as the baseline"),
-            "Peak memory (kB)": number(
-                format="%.0f", help="Growth of the process while it is loaded and run"
-            ),
-            "Zeros (%)": number(format="%.1f", help="Among prunable weights, read from the file"),
-            "Distinct weights": number(
-                help="Most distinct values in one tensor (per channel where quantized so)"
-            ),
-            "Multiply-accumulates (k)": number(
-                format="%.1f", help="Arithmetic of one inference, counted from the file's operators"
-            ),
-            "State": st.column_config.TextColumn(
-                help="A done variant whose file does not keep what its recipe promised says so"
-            ),
-            "Time to make (s)": number(
-                format="%.1f", help="Of all its stages, when none was computed before"
-            ),
-        },
-        alt="All variants with their measures and differences to the baseline",
-    )
-    rows = event.selection.rows if event else []
-    if rows:
-        picked = str(table.iloc[rows[0]]["id"])
-        if picked != st.session_state.get("table-seen"):
-            st.session_state["table-seen"] = picked
-            _pick(picked, [variant for variant in variants if variant.results])
-            st.rerun()
-
-
-def _failures(study: Study, variants: list[Variant]) -> None:
-    failed = [variant for variant in variants if variant.state == "failed"]
-    if failed:
-        st.subheader("Failed")
-    for variant in failed[:_MOST_FAILURES]:
-        with st.container(border=True, key=f"failed-{variant.id}"):
-            st.error(plain(variant.error or "It failed."), title=f"{variant.name} failed")
-            with st.container(horizontal=True):
-                if st.button("Try again", icon=":material/replay:", key=f"again-{variant.id}"):
-                    _try_again(study, [variant], variant.name)
-                st.page_link(context.RUNS, label="See the log", icon=":material/article:")
-    if len(failed) > _MOST_FAILURES:
-        st.caption(f"{len(failed) - _MOST_FAILURES} more failed; the table above has them.")
-    if len(failed) > 1 and st.button(
-        f"Try all {len(failed)} again",
-        icon=":material/replay:",
-        help="One run of all failed variants; what is finished is not computed again.",
-    ):
-        _try_again(study, failed, f"{len(failed)} variants again")
-
-
-def _try_again(study: Study, variants: list[Variant], title: str) -> None:
-    ids = [variant.id for variant in variants]
-    context.store().queue_run("variants", title, study_id=study.id, variant_ids=ids)
-    st.rerun()
 
 
 draw()

@@ -63,6 +63,7 @@ def test_a_view_is_made_shared_and_reopened(page, browser, server, store):
 
     expect(page.locator(CHART).first).to_be_visible()
     point = page.locator(".scatterlayer .trace .points path").last
+    point.scroll_into_view_if_needed()  # waits until it moves no more
     box = point.bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.wait_for_url("**compare=*")

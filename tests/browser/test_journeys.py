@@ -108,6 +108,7 @@ def test_a_point_in_a_chart_chooses_its_variant(page, server, store):
     before = page.get_by_test_id("stMetricValue").first.inner_text()
     baseline = page.locator(CHART).first.locator("..").locator(".scatterlayer .trace .points path")
     expect(baseline.first).to_be_attached()
+    baseline.first.scroll_into_view_if_needed()  # waits until it moves no more
     box = baseline.first.bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     expect(page.get_by_test_id("stMetricValue").first).not_to_have_text(before)

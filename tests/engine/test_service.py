@@ -206,11 +206,13 @@ def test_a_runs_variants_are_measured_in_one_window(store, study):
     assert finish(store, again).state == "done"
     assert stages(store, again)["benchmark"].cached
     anew = store.queue_run(
-        "variants", "anew", study_id=study.id, variant_ids=ids, options={"repeat": 1}
+        "latency", "anew", study_id=study.id, variant_ids=ids, options={"repeat": 1}
     )
     assert finish(store, anew).state == "done"
     renewed = [store.get_variant(variant_id).results["latency_ms"] for variant_id in ids]
     assert {item["window"] for item in renewed}.isdisjoint(item["window"] for item in latencies)
+    assert [stage.name for stage in store.list_stages(anew.id)] == ["benchmark"]
+    assert all(store.get_variant(variant_id).results["accuracy"] > 0.9 for variant_id in ids)
 
 
 def test_a_variant_is_listed_before_the_run_is_over_and_kept_when_that_is_cancelled(store, study):

@@ -223,3 +223,20 @@ def test_deleting_a_study_asks_first(workbench):
     check(button(app, "Delete").click().run())
     assert "will be removed for good" in texts(app)
     assert len(workbench.store.list_studies()) == 1
+
+
+def test_latencies_can_be_measured_again_all_together(workbench):
+    app = workbench.open("study/compare")
+    assert "Measured in 16 sittings" in texts(app)
+    check(button(app, "Measure all latencies together").click().run())
+    (run,) = workbench.store.list_runs(study_id=workbench.study.id)
+    assert run.kind == "latency"
+    done = [v.id for v in workbench.store.list_variants(workbench.study.id) if v.state == "done"]
+    assert list(run.variant_ids) == done
+    assert button(app, "Measure all latencies together").disabled
+    workbench.store.update_run(run.id, state="done")
+    for variant_id in done:
+        results = workbench.store.get_variant(variant_id).results
+        latency = {**results["latency_ms"], "window": "a" * 64}
+        workbench.store.update_variant(variant_id, results={**results, "latency_ms": latency})
+    assert "All 16 were measured together" in texts(workbench.open("study/compare"))
