@@ -12,9 +12,9 @@ import numpy as np
 
 from optimizer.engine.run_stages import RunStages
 from optimizer.engine.trial_figures import figures_of, outputs_of
-from optimizer.engine.variants import Made, VariantWork
+from optimizer.engine.variants import Made, StoredFile, VariantWork
 from optimizer.errors import StageError
-from optimizer.keys import Stage
+from optimizer.keys import Stage, StoredResult
 from optimizer.plan import StudyPlan
 from optimizer.recipe import Recipe
 from optimizer.search.goal import Figures, Goal, SearchOptions
@@ -191,7 +191,7 @@ class Trials:
             StageError: it cannot be measured.
         """
         variant = self._store.get_variant(str(trial.variant_id))
-        made = Made(variant, self._plan.variant(trial.recipe))
+        made = Made(variant, StoredFile(StoredResult(variant.stages["convert"])))
         (item,) = await self._work.measure([made], repeat)
         if item.error:
             raise StageError(item.error)
