@@ -114,7 +114,9 @@ def _compare(model: str, known: Whole, goal: Goal) -> None:
 def whole_grid(store: Store, model: str) -> Whole:
     """Run every recipe of the grid on a sample model."""
     study = bundled_study(store, model)
-    options = SearchOptions(space=GRID, trials=2000, minutes=None)
+    # With a limit that everything keeps, so that nothing is ended early.
+    nothing = Constraints(max_accuracy_drop=1.0)
+    options = SearchOptions(space=GRID, constraints=nothing, trials=2000, minutes=None)
     run = run_search(store, study, options, quiet)
     goal = goal_of(run)
     assert goal is not None
