@@ -232,7 +232,7 @@ def _hover(info: SearchInfo, point: TrialPoint) -> str:
 
 
 def trial_rows(trials: Sequence[Trial], goal: Goal, winner: int | None) -> list[dict[str, Any]]:
-    """One row for each trial: what was chosen, measured and decided; numbers with units named.
+    """One row for each trial, what was found first: what was chosen, measured and decided.
 
     Args:
         trials: of the search.
@@ -241,7 +241,7 @@ def trial_rows(trials: Sequence[Trial], goal: Goal, winner: int | None) -> list[
     """
     share = 100.0 if is_share(goal.metric) else 1.0
     rows = []
-    for trial in trials:
+    for trial in sorted(trials, key=lambda each: each.number != winner):
         figures = Figures.read(trial.figures)
         kept: str | None = None
         if trial.state == "complete":

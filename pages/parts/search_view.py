@@ -12,7 +12,7 @@ from optimizer.charts.searching import MEASURES, measure_of, search_figure, sear
 from optimizer.charts.style import CONFIG
 from optimizer.comparison import metric_column
 from optimizer.engine.client import ensure_engine
-from optimizer.format import format_seconds, format_when, is_share
+from optimizer.format import format_seconds, format_when, is_share, metric_title
 from optimizer.search.confirmation import contenders
 from optimizer.search.goal import Goal, SearchOptions
 from optimizer.search.record import goal_of
@@ -192,10 +192,12 @@ def _chart(run: Run, goal: Goal, trials: list[Trial], winner: int | None) -> Non
         alt=f"{len(info.points)} trials of the search: {MEASURES[measure].lower()} against "
         f"{metric_column(info.metric)}; dashed lines are the limits",
     )
+    where = f"{metric_title(goal.metric)} on the half of the test set that the search judges by."
     if info.not_shown:
-        st.caption(
-            f"{info.not_shown} skipped or failed trials were not measured; the table says why."
+        where += (
+            f" {info.not_shown} skipped or failed trials were not measured; the table says why."
         )
+    st.caption(where)
 
 
 def _has_latency(trials: list[Trial]) -> bool:

@@ -180,7 +180,7 @@ def test_the_answer_the_chart_and_the_table_show_every_trial(workbench):
     assert groups["Found"]["customdata"] == [trials[1].variant_id]
     assert "1 skipped or failed trials were not measured" in shown
     (table,) = app.dataframe
-    assert list(table.value["State"]) == ["done", "found", "done", "ended early", "failed"]
+    assert list(table.value["State"]) == ["found", "done", "done", "ended early", "failed"]
     assert table.value["Why"][4] == "Training diverged: the loss became nan."
 
 
