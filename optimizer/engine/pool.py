@@ -16,6 +16,7 @@ from typing import Any
 from distributed import Future
 
 from optimizer.engine.cluster import WorkerFacts, open_cluster
+from optimizer.engine.crew import Crew
 from optimizer.engine.placement import Place, Placement
 from optimizer.engine.process import MemoryExceededError, StageCall
 from optimizer.engine.tasks import TOPIC, Outcome, run_stage, task_resources
@@ -73,6 +74,9 @@ class Pool:
         settings: where stages run.
         room: what this machine gives, when they run here.
         folder: where Dask may keep temporary files.
+
+    Attributes:
+        crew: the workers as they are known now.
     """
 
     def __init__(self, settings: Settings, room: Capacity, folder: Path) -> None:
@@ -83,7 +87,7 @@ class Pool:
         self._held: OrderedDict[str, tuple[Future, int]] = OrderedDict()
         self._connecting, self._holding = asyncio.Lock(), asyncio.Lock()
         self._placement = Placement()
-        self.workers: list[WorkerFacts] = []
+        self.crew = Crew("this machine")
 
     async def start(self) -> None:
         """Start or join the cluster on this event loop.
@@ -104,43 +108,9 @@ class Pool:
             await self._cluster.close()
 
     @property
-    def where(self) -> str:
-        """Where stages run, in words."""
-        return self._cluster.where
-
-    @property
-    def slots(self) -> int:
-        """How many training stages may run at once on all usable workers."""
-        return sum(worker.slots for worker in self.workers if worker.usable)
-
-    def slots_for(self, memory_bytes: int) -> int:
-        """How many slots a stage takes that needs so much memory.
-
-        Raises:
-            StageError: no worker has so much.
-        """
-        usable = [worker for worker in self.workers if worker.usable and worker.slots]
-        if not usable or not all(worker.memory_bytes for worker in usable):
-            return 1
-        largest = max(usable, key=lambda worker: worker.memory_bytes)
-        if memory_bytes > largest.memory_bytes:
-            raise StageError(
-                f"The stage is expected to need {memory_bytes / 2**30:.1f} GiB of memory; the "
-                f"largest worker gives stages {largest.memory_bytes / 2**30:.1f} GiB. Use a "
-                "smaller dataset or model, or a machine with more memory."
-            )
-        shares = [worker.memory_bytes / worker.slots for worker in usable]
-        return min(largest.slots, max(1, -(-memory_bytes // int(min(shares)))))
-
-    @property
     def waiting(self) -> int:
         """How many stages wait for room."""
         return self._placement.waiting
-
-    @property
-    def most_slots(self) -> int:
-        """The slots of the largest usable worker."""
-        return max((worker.slots for worker in self.workers if worker.usable), default=1)
 
     async def run(self, job: Job, listen: Listener) -> JobResult:
         """Run a stage and wait for its files. Cancelling the awaiting task kills the stage.
@@ -235,27 +205,13 @@ class Pool:
         said = ""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            reason = self._missing(job.resource)
+            reason = self.crew.missing(job.resource)
             if reason and reason != said:
                 listen({"waiting": reason})
             said = reason
 
-    def _missing(self, resource: Resource) -> str:
-        """Why no worker can run a stage, or nothing."""
-        usable = [worker for worker in self.workers if worker.usable]
-        if not self.workers:
-            return f"waits for a worker: none is connected to {self.where}"
-        if not usable:
-            return (
-                f"waits for a worker: the {len(self.workers)} connected to {self.where} have other "
-                "versions of Featherweight or of its libraries, or were started in another way"
-            )
-        if resource == "quiet" and not any(worker.benchmark for worker in usable):
-            return "waits for a worker that may measure latency (started with --benchmark)"
-        return ""
-
     def _know(self, workers: list[WorkerFacts]) -> None:
-        self.workers = workers
+        self.crew = Crew(self._cluster.where, workers)
         self._placement.update(workers)
 
     async def _keep_looking(self) -> None:

@@ -110,13 +110,13 @@ class StageRunner:
             StageCall(stage.function, dict(stage.params), stage.threads, 0),
             inputs,
             stage.resource,
-            self._pool.slots_for(stage.memory_bytes) if stage.resource == "train" else 1,
+            self._pool.crew.slots_for(stage.memory_bytes) if stage.resource == "train" else 1,
             _PRIORITIES.get(stage.name, 0),
         )
         try:
             return await self._pool.run(job, listen)
         except MemoryExceededError as error:
-            most = self._pool.most_slots
+            most = self._pool.crew.most_slots
             if stage.resource != "train" or job.slots >= most:
                 raise
             listen({"waiting": f"{error} It waits to have all {most} slots for itself."})

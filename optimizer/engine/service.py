@@ -84,12 +84,12 @@ class Engine:
     def _where(self) -> str:
         """Where stages run and how many, in words."""
         threads = f"{self._threads} thread{'s' * (self._threads != 1)} each"
+        crew = self._pool.crew
         if self._preloads:
-            return f"On this machine, {self._pool.slots} at a time, {threads}"
-        usable = sum(worker.usable for worker in self._pool.workers)
+            return f"On this machine, {crew.slots} at a time, {threads}"
         return (
-            f"On {self._pool.where}: {usable} of {len(self._pool.workers)} workers usable, "
-            f"{self._pool.slots} stages at a time, {threads}"
+            f"On {crew.where}: {len(crew.usable)} of {len(crew.workers)} workers usable, "
+            f"{crew.slots} stages at a time, {threads}"
         )
 
     def _recover(self) -> None:
@@ -140,9 +140,9 @@ class Engine:
 
     def _say(self, status: EngineStatus, detail: str = "") -> None:
         started = psutil.Process().create_time()
-        workers = [asdict(worker) for worker in self._pool.workers]
+        workers = [asdict(worker) for worker in self._pool.crew.workers]
         state = EngineState(
-            os.getpid(), started, utc_now(), status, detail, self._pool.slots, workers
+            os.getpid(), started, utc_now(), status, detail, self._pool.crew.slots, workers
         )
         self._store.set_engine_state(state)
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TypeVar
 
-from optimizer.store.records import Dataset, Model, Study, Variant, from_row
+from optimizer.store.records import Dataset, Model, Study, Variant
+from optimizer.store.rows import from_row
 from optimizer.store.studies import Studies
 
 U = TypeVar("U", Model, Dataset)

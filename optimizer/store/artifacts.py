@@ -28,7 +28,7 @@ from optimizer.store.durable import (
     size_of,
     storage_faults,
 )
-from optimizer.store.records import to_json
+from optimizer.store.rows import to_json
 
 META = "meta.json"
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,99}", re.ASCII)

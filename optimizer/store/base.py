@@ -17,7 +17,7 @@ from optimizer.store.database import Database
 from optimizer.store.durable import Workspace, make_folder, remove, storage_faults
 from optimizer.store.files import UploadedFiles
 from optimizer.store.logs import RunLogs
-from optimizer.store.records import from_row, to_columns
+from optimizer.store.rows import from_row, to_columns
 
 R = TypeVar("R")
 

@@ -5,13 +5,8 @@ Identifiers are short random hexadecimal strings, times UTC ISO 8601 strings, si
 
 from __future__ import annotations
 
-import json
-import math
-import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from functools import cache, lru_cache
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from optimizer.recipe import Recipe
 
@@ -257,98 +252,3 @@ class DiskUse:
     def total_bytes(self) -> int:
         """All of it."""
         return self.database_bytes + self.files_bytes + self.artifacts_bytes + self.logs_bytes
-
-
-_JSON = frozenset(
-    {
-        *("facts", "environment", "results", "stages", "options", "numbers", "objective"),
-        *("workers", "result", "choices", "figures", "violations", "intermediate"),
-    }
-)
-_TUPLES = frozenset({"variant_ids"})
-_BOOLEANS = frozenset({"is_baseline", "cancel_requested", "cached"})
-
-R = TypeVar("R")
-
-
-def from_row(kind: type[R], row: sqlite3.Row) -> R:
-    """The record of type ``kind`` that a row with the same column names holds."""
-    return from_rows(kind, [row])[0]
-
-
-def from_rows(kind: type[R], rows: Sequence[sqlite3.Row]) -> list[R]:
-    """The records of type ``kind`` that the rows of one SELECT hold."""
-    if not rows:
-        return []
-    columns = rows[0].keys()
-    plan = [(columns.index(name), decode) for name, decode in _decoders(kind)]  # type: ignore[arg-type]
-    return [kind(*[decode(row[index]) for index, decode in plan]) for row in rows]
-
-
-def to_columns(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Field values as SQLite stores them."""
-    return {name: _encode(name, value) for name, value in values.items()}
-
-
-def to_json(value: Any) -> str:
-    """Compact JSON text; NaN and infinities, which diverged training gives, become null."""
-    try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False)
-    except ValueError:
-        return json.dumps(_finite(value), separators=(",", ":"), allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-@cache
-def _decoders(kind: type) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
-    """Each field's name and what turns its column into its value, in the fields' order."""
-    return tuple((item.name, _decoder(item.name)) for item in fields(kind))
-
-
-def _decoder(name: str) -> Callable[[Any], Any]:
-    if name in _JSON:
-        return _from_json
-    if name in _TUPLES:
-        return _tuple
-    if name in _BOOLEANS:
-        return bool
-    return _recipe if name == "recipe" else _as_it_is
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-_scan_json = json.JSONDecoder().raw_decode
-
-
-def _from_json(text: str | None) -> Any:
-    """Our own compact text; a third faster than ``json.loads``, which looks for white space."""
-    return None if text is None else _scan_json(text)[0]
-
-
-def _tuple(text: str) -> tuple[Any, ...]:
-    return tuple(_from_json(text))
-
-
-@lru_cache(maxsize=20_000)
-def _recipe(text: str) -> Recipe:
-    """Recipes are immutable, so that each is parsed once and not at every listing."""
-    return Recipe.parse(text)
-
-
-def _encode(name: str, value: Any) -> Any:
-    if value is None:
-        return None
-    if name in _JSON or name in _TUPLES:
-        return to_json(value)
-    if name in _BOOLEANS:
-        return int(value)
-    return value.canonical_json() if name == "recipe" else value

@@ -16,10 +16,8 @@ from optimizer.store.records import (
     State,
     Variant,
     VariantCounts,
-    from_row,
-    from_rows,
-    to_columns,
 )
+from optimizer.store.rows import from_row, from_rows, to_columns
 
 _CHANGEABLE = frozenset(
     {"title", "state", "error", "started_at", "finished_at", "variant_ids", "result"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from optimizer.store.base import StoreBase
-from optimizer.store.records import Run, Trial, from_rows, to_columns
+from optimizer.store.records import Run, Trial
+from optimizer.store.rows import from_rows, to_columns
 
 _COLUMNS = tuple(Trial.__dataclass_fields__)
 

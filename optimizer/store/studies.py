@@ -8,7 +8,8 @@ from typing import Any
 from optimizer.errors import InputError
 from optimizer.recipe import BASELINE, Recipe
 from optimizer.store.base import StoreBase, clean_name, new_id, utc_now
-from optimizer.store.records import Origin, Study, Variant, from_row, from_rows
+from optimizer.store.records import Origin, Study, Variant
+from optimizer.store.rows import from_row, from_rows
 
 _CHANGEABLE = frozenset({"name", "state", "error", "results", "stages"})
 _WITH_COUNTS = (

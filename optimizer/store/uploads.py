@@ -9,7 +9,8 @@ from typing import Any
 
 from optimizer.errors import InputError
 from optimizer.store.base import StoreBase, clean_name, new_id, utc_now
-from optimizer.store.records import Dataset, Model, from_row, from_rows, to_json
+from optimizer.store.records import Dataset, Model
+from optimizer.store.rows import from_row, from_rows, to_json
 
 _CHANGEABLE = frozenset({"name", "facts", "facts_key"})
 

@@ -118,11 +118,11 @@ def test_a_waiting_benchmark_can_be_cancelled(tmp_path):
 
 def test_a_stage_takes_as_many_slots_as_its_memory_needs(tmp_path):
     async def work(pool):
-        share = pool.workers[0].memory_bytes // 2
-        assert pool.slots_for(0) == pool.slots_for(share) == 1
-        assert pool.slots_for(share + 1) == 2
+        share = pool.crew.workers[0].memory_bytes // 2
+        assert pool.crew.slots_for(0) == pool.crew.slots_for(share) == 1
+        assert pool.crew.slots_for(share + 1) == 2
         with pytest.raises(StageError, match=r"is expected to need 64\.0 GiB of memory"):
-            pool.slots_for(64 * 2**30)
+            pool.crew.slots_for(64 * 2**30)
         small = await started(pool, "t", "spin")
         events = []
         large = asyncio.create_task(pool.run(job("w", "double", b"x", slots=2), events.append))
