@@ -38,14 +38,23 @@ class Cluster:
 
     def start_scheduler(self):
         options = ["--host", "127.0.0.1", "--port", str(self.port), "--tls", str(self.tls)]
-        self.start("scheduler", "Scheduler at", "scheduler", *options)
+        self.launch("scheduler", "scheduler", *options)
+        self.wait("scheduler", "Scheduler at")
 
     def start_worker(self, name, *options):
+        self.launch_worker(name, *options)
+        return self.address_of(name)
+
+    def launch_worker(self, name, *options):
         tls = ["--tls", str(self.tls), "--host", "127.0.0.1", "--slots", "1"]
-        self.start(name, "Worker at", "worker", self.address, *tls, *options)
+        self.launch(name, "worker", self.address, *tls, *options)
+
+    def address_of(self, name):
+        """A worker's address, once it is ready."""
+        self.wait(name, "Worker at")
         return re.search(r"Worker at (\S+):", self.said(name))[1]
 
-    def start(self, name, ready, *arguments):
+    def launch(self, name, *arguments):
         with (self.folder / f"{name}.log").open("w") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", "optimizer.engine.remote", *arguments],
@@ -54,6 +63,8 @@ class Cluster:
                 stdout=log,
                 stderr=log,
             )
+
+    def wait(self, name, ready):
         deadline = time.monotonic() + 90
         while ready not in self.said(name):
             assert self.processes[name].poll() is None, self.said(name)
@@ -75,8 +86,9 @@ class Cluster:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     running = Cluster(tmp_path_factory.mktemp("cluster"))
-    running.plain = running.start_worker("plain")
-    running.labelled = running.start_worker("labelled", "--benchmark")
+    running.launch_worker("plain")
+    running.launch_worker("labelled", "--benchmark")
+    running.plain, running.labelled = map(running.address_of, ("plain", "labelled"))
     yield running
     running.stop()
 

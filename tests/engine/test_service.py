@@ -79,22 +79,22 @@ def test_what_was_computed_is_shared(store, study):
         assert results["sparsity"] >= 0.79
 
 
-def test_cancel_ends_the_stage_and_the_next_run_works(store, study, engine):
+def test_cancel_ends_the_stage_and_the_next_run_works(store, study):
     run, (variant_id,) = ask(store, study, LONG)
     under_way(store, run)
-    assert stage_processes(engine.pid)
+    assert stage_processes(store.engine_state().pid)
     store.request_cancel(run.id)
     assert finish(store, run).state == "cancelled"
     assert store.get_variant(variant_id).state == "cancelled"
-    wait_until(lambda: not stage_processes(engine.pid), store, 10)
+    wait_until(lambda: not stage_processes(store.engine_state().pid), store, 10)
     after, _ = ask(store, study, {"quantize": {"mode": "float16"}})
     assert finish(store, after).state == "done"
 
 
-def test_a_stage_killed_from_outside_fails_that_run_in_words(store, study, engine):
+def test_a_stage_killed_from_outside_fails_that_run_in_words(store, study):
     run, (variant_id,) = ask(store, study, {**LONG, "seed": 1})
     under_way(store, run)
-    for process in stage_processes(engine.pid):
+    for process in stage_processes(store.engine_state().pid):
         process.kill()
     ended = finish(store, run)
     assert ended.state == "failed"
