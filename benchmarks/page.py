@@ -12,7 +12,7 @@ import psutil
 from streamlit.testing.v1 import AppTest
 
 ROOT = Path(__file__).resolve().parents[1]
-_RUNS = 40
+_RUNS = 20
 
 
 def main(page: str, study_id: str) -> None:

@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 _COUNTS = (10, 100, 1000)
 _MANY = ("compare", "explore")
 _PAGES = ("compare", "explore", "optimize", "search", "variant", "model", "data", "runs")
-_VISITS = 5
+_VISITS = 3
 
 
 def pages() -> None:
