@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.metadata import version
@@ -100,6 +100,30 @@ class Stage:
         if self.key not in seen:
             seen.add(self.key)
             yield self
+
+
+def needed_stages(ends: Iterable[Stage], has: Callable[[Stage], bool]) -> list[Stage]:
+    """What some stages need, each after those it needs, and themselves.
+
+    Args:
+        ends: what is wanted.
+        has: whether a stage's result is there. What only leads to such results is left out; the
+            results themselves are in.
+    """
+    needed: dict[str, Stage] = {}
+
+    def visit(stage: Stage) -> None:
+        if stage.key in needed:
+            return
+        if not has(stage):
+            for source in stage.inputs.values():
+                if isinstance(source, Stage):
+                    visit(source)
+        needed[stage.key] = stage
+
+    for end in ends:
+        visit(end)
+    return list(needed.values())
 
 
 @cache

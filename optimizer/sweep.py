@@ -10,7 +10,7 @@ from optimizer.errors import InputError
 from optimizer.estimate import TRAINING, StageTimes, estimate_seconds
 from optimizer.feasible import Facts, objections
 from optimizer.grid import Expansion, LeftOut
-from optimizer.keys import Stage
+from optimizer.keys import Stage, needed_stages
 from optimizer.plan import StudyPlan, VariantPlan
 from optimizer.recipe import Recipe
 from optimizer.settings import Settings, capacity
@@ -137,19 +137,8 @@ def missing_stages(ends: Iterable[Stage], has: Callable[[str], bool]) -> list[St
         ends: what is wanted.
         has: whether the result of a key is there. What only leads to such results is left out.
     """
-    needed: dict[str, Stage] = {}
-
-    def visit(stage: Stage) -> None:
-        if stage.key in needed or has(stage.key):
-            return
-        for source in stage.inputs.values():
-            if isinstance(source, Stage):
-                visit(source)
-        needed[stage.key] = stage
-
-    for end in ends:
-        visit(end)
-    return list(needed.values())
+    needed = needed_stages(ends, lambda stage: has(stage.key))
+    return [stage for stage in needed if not has(stage.key)]
 
 
 def _one_per_file(

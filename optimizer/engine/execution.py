@@ -12,7 +12,7 @@ from optimizer.engine.run_stages import RunStages
 from optimizer.engine.runner import StageRunner
 from optimizer.engine.variants import Made, StoredFile, VariantWork
 from optimizer.errors import FeatherweightError, StageError
-from optimizer.keys import Stage, StoredResult
+from optimizer.keys import Stage, StoredResult, needed_stages
 from optimizer.plan import StudyPlan, import_model
 from optimizer.recipe import BASELINE
 from optimizer.store import Store
@@ -144,12 +144,8 @@ class Execution:
     def _list_stages(self, plan: StudyPlan, variants: list[Variant]) -> None:
         needed: dict[str, tuple[Stage, list[str]]] = {}
         for variant in variants:
-            stages = {
-                stage.key: stage
-                for end in plan.variant(variant.recipe).ends
-                for stage in self._stages.missing(end)
-            }
-            for stage in stages.values():
+            ends = plan.variant(variant.recipe).ends
+            for stage in needed_stages(ends, self._stages.runner.has):
                 needed.setdefault(stage.key, (stage, []))[1].append(variant.id)
         self._stages.plan((stage, tuple(ids)) for stage, ids in needed.values())
 

@@ -107,11 +107,6 @@ class Pool:
             self._look.cancel()
             await self._cluster.close()
 
-    @property
-    def waiting(self) -> int:
-        """How many stages wait for room."""
-        return self._placement.waiting
-
     async def run(self, job: Job, listen: Listener) -> JobResult:
         """Run a stage and wait for its files. Cancelling the awaiting task kills the stage.
 

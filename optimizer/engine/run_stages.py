@@ -50,22 +50,6 @@ class RunStages:
         self._rows |= rows
         self._store.put_stages(list(rows.values()))
 
-    def missing(self, stage: Stage) -> list[Stage]:
-        """The stage and those before it, without what only leads to results that are there."""
-        needed: dict[str, Stage] = {}
-
-        def visit(stage: Stage) -> None:
-            if stage.key in needed:
-                return
-            if not self.runner.has(stage):
-                for source in stage.inputs.values():
-                    if isinstance(source, Stage):
-                        visit(source)
-            needed[stage.key] = stage
-
-        visit(stage)
-        return list(needed.values())
-
     def task(self, stage: Stage) -> asyncio.Task[None]:
         """The stage's execution, begun when first asked for, after those it needs.
 
