@@ -1,16 +1,21 @@
 """Variants as a straightforward script makes them: ``python -m benchmarks.plain_sweep FOLDER``.
 
+``--threads N`` gives TensorFlow as many; without it, it takes what it likes, as a script's does.
+``--part I N`` makes every N-th variant only, from the I-th on.
+
 One process, one variant after the other, each from the baseline as the guides do it, with the
 same training, conversion and data as the workbench, and accuracy in a loop over single samples.
-Reads ``model.keras``, ``data.npz`` and ``recipes.json`` and prints a line of JSON per variant.
+Reads ``model.keras``, ``data.npz`` and ``recipes.json`` and prints a line of JSON per variant,
+with the file's SHA-256.
 """
 
 from __future__ import annotations
 
+import argparse
+import hashlib
 import importlib
 import io
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -24,12 +29,16 @@ from optimizer.stage import Files, ignore_progress
 from optimizer.tf_environment import configure
 
 
-def main(folder: str) -> None:
-    """Make all variants of ``recipes.json``."""
+def main(folder: Path, threads: int | None, part: tuple[int, int]) -> None:
+    """Make variants of ``recipes.json``."""
     configure()
+    import tensorflow as tf
     import tf_keras
 
-    read = {name: (Path(folder) / name).read_bytes() for name in ("model.keras", "data.npz")}
+    if threads:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    read = {name: (folder / name).read_bytes() for name in ("model.keras", "data.npz")}
     plan = StudyPlan(
         import_model("0" * 64, "model.keras"),
         prepare_data("1" * 64, "data.npz", 0.2, 0),
@@ -42,14 +51,15 @@ def main(folder: str) -> None:
     }
     with np.load(io.BytesIO(given[plan.data.key]["arrays.npz"])) as arrays:
         x, y = arrays["x_test"], arrays["y_test"]
-    for recipe in json.loads((Path(folder) / "recipes.json").read_text()):
+    first, step = part
+    for recipe in json.loads((folder / "recipes.json").read_text())[first::step]:
         started = time.perf_counter()
         tf_keras.backend.clear_session()
         tflite = _variant(plan, Recipe.parse(recipe), given)
         accuracy = evaluate(tflite, x, y)
         seconds = time.perf_counter() - started
-        line = {"size_bytes": len(tflite), "accuracy": accuracy, "seconds": seconds}
-        print(json.dumps(line), flush=True)
+        found = {"size_bytes": len(tflite), "sha256": hashlib.sha256(tflite).hexdigest()}
+        print(json.dumps(found | {"accuracy": accuracy, "seconds": seconds}), flush=True)
 
 
 def evaluate(tflite: bytes, x: np.ndarray, y: np.ndarray) -> float:
@@ -86,4 +96,9 @@ def call(stage: Stage, inputs: dict[str, Any]) -> Files:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--part", type=int, nargs=2, default=(0, 1))
+    given = parser.parse_args()
+    main(given.folder, given.threads, tuple(given.part))

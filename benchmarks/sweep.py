@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import subprocess
@@ -78,17 +79,49 @@ def sweep() -> None:
             cold, variants = _timed(store, study, wanted)
             warm, _ = _timed(store, study, wanted)
             _repeat_latency(store, study, variants)
-        plain, lines = _plain(folder)
+            ours = [_facts(store, variant) for variant in variants]
+        started = time.perf_counter()
+        as_usual = _finished(_plain(folder))
+        plain = time.perf_counter() - started
+        halves = [_plain(folder, "--threads", "1", "--part", str(i), "2") for i in (0, 1)]
+        odd_even = [_finished(half) for half in halves]
+        alike = [line for pair in itertools.zip_longest(*odd_even) for line in pair]
     row(f"30-variant sweep, {EPOCHS} epochs: plain script", f"{plain:.0f} s")
     row("the same with the workbench, from a cold cache", f"{cold:.0f} s, measured latency too")
     row("plain script / workbench, cold", f"{plain / cold:.1f} times", "at least 5")
     row("plain script / workbench, repeated", f"{plain / warm:.0f} times", "at least 50")
-    found = [measured(variant) for variant in variants]
-    pairs = [(f, line) for f, line in zip(found, lines, strict=True) if f is not None]
-    same = sum(f.size_bytes == line["size_bytes"] for f, line in pairs)
-    row("variants whose file has the same size", f"{same} of {len(wanted)}", "all")
-    points = [100 * abs((f.value or 0.0) - line["accuracy"]) for f, line in pairs]
-    row("largest difference in accuracy", f"{max(points):.2f} points", "at most 0.5")
+    _compare(ours, as_usual, alike)
+
+
+def _facts(store: Store, variant: Variant) -> dict[str, Any]:
+    """What the script tells of a variant, of one of the workbench."""
+    found = measured(variant)
+    assert found is not None
+    tflite = store.artifacts.read(variant.stages["convert"], "model.tflite")
+    digest = hashlib.sha256(tflite).hexdigest()
+    return {"size_bytes": len(tflite), "sha256": digest, "accuracy": found.value}
+
+
+def _compare(
+    ours: list[dict[str, Any]], as_usual: list[dict[str, Any]], alike: list[dict[str, Any]]
+) -> None:
+    """Whether the script's variants are the workbench's."""
+
+    def same(lines: list[dict[str, Any]], fact: str) -> str:
+        pairs = zip(ours, lines, strict=True)
+        return f"{sum(a[fact] == b[fact] for a, b in pairs)} of {len(ours)}"
+
+    def apart(lines: list[dict[str, Any]]) -> str:
+        pairs = zip(ours, lines, strict=True)
+        return f"{max(100 * abs(a['accuracy'] - b['accuracy']) for a, b in pairs):.2f} points"
+
+    row("variants whose file has the same size", same(as_usual, "size_bytes"), "all")
+    row("the script with a stage's one thread: the same bytes", same(alike, "sha256"))
+    row("largest difference in accuracy then", apart(alike), "at most 0.5")
+    row(
+        "with as many threads as TensorFlow likes, which add up in another order",
+        apart(as_usual),
+    )
 
 
 def _timed(store: Store, study: Study, wanted: list[dict[str, Any]]) -> tuple[float, list[Variant]]:
@@ -99,14 +132,17 @@ def _timed(store: Store, study: Study, wanted: list[dict[str, Any]]) -> tuple[fl
     return time.perf_counter() - started, variants
 
 
-def _plain(folder: Path) -> tuple[float, list[dict[str, Any]]]:
-    started = time.perf_counter()
-    command = [sys.executable, "-m", "benchmarks.plain_sweep", str(folder)]
-    done = subprocess.run(
-        command, cwd=ROOT, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+def _plain(folder: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "benchmarks.plain_sweep", str(folder), *options]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    return time.perf_counter() - started, lines
+
+
+def _finished(script: subprocess.Popen[str]) -> list[dict[str, Any]]:
+    output, _ = script.communicate()
+    assert script.returncode == 0
+    return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
 
 
 def _repeat_latency(store: Store, study: Study, variants: list[Variant]) -> None:

@@ -33,6 +33,8 @@ _LOG_BYTES = 20_000
 MIN_NOISE_FLOOR = 0.01
 """Differences below this share are never called significant."""
 SECONDS_PER_FILE = 0.4
+MANY_FILES, ROUNDS_OF_MANY = 10, 25
+"""From so many files on, fewer rounds are enough to order them; see the benchmark of a sweep."""
 TIMEOUT_SECONDS, TIMEOUT_SECONDS_PER_FILE = 900, 10
 
 
@@ -63,10 +65,9 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
             path.write_bytes(inputs[name]["model.tflite"])
             paths.append(path)
         progress(0.0, f"measuring latency and peak memory{several}", files=len(names))
-        seconds = {"max_seconds": SECONDS_PER_FILE * max(2, len(paths))}
         results = _measure(
             paths,
-            seconds | dict(params),
+            _bounds(len(paths)) | dict(params),
             lambda fraction: progress(fraction, f"measuring latency{several}", files=len(names)),
         )
     if "error" in results[0]:
@@ -103,8 +104,7 @@ def benchmark_files(paths: Sequence[Path], threads: int = 1) -> list[dict[str, A
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         sizes.append(len(data))
-    seconds = SECONDS_PER_FILE * max(2, len(paths))
-    results = _measure(paths, {"threads": threads, "max_seconds": seconds})
+    results = _measure(paths, {"threads": threads} | _bounds(len(paths)))
     for path, result in zip(paths, results, strict=True):
         if "error" in result:
             raise StageError(f"{path}: {result['error']}", result["error"])
@@ -113,6 +113,12 @@ def benchmark_files(paths: Sequence[Path], threads: int = 1) -> list[dict[str, A
         {"file": str(path), "size_bytes": size} | result
         for path, size, result in zip(paths, sizes, results, strict=True)
     ]
+
+
+def _bounds(files: int) -> dict[str, float]:
+    """How long a window of so many files may last, and how many rounds it has at most."""
+    seconds: dict[str, float] = {"max_seconds": SECONDS_PER_FILE * max(2, files)}
+    return seconds | ({"max_rounds": ROUNDS_OF_MANY} if files >= MANY_FILES else {})
 
 
 NOT_COMPARED = {"ratio": None, "ratio_ci": None, "significant": None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,9 +96,15 @@ def task_metric(
 
 
 class Report(keras.callbacks.Callback):
-    """Tells a stage's progress after each batch, and the metric after each epoch but the last.
+    """Tells a stage's progress while it trains, and the metric after each epoch but the last.
 
     The metric goes along with all that is told afterwards: a single message may be left out.
+
+    Args:
+        progress: is told.
+        watch: judges the model; ``None`` when it cannot be judged.
+        steps: optimizer steps in an epoch.
+        epochs: of the whole training.
     """
 
     def __init__(
@@ -106,12 +112,12 @@ class Report(keras.callbacks.Callback):
         progress: Progress,
         watch: Watch | None,
         steps: int,
-        fine_tune: Mapping[str, Any],
+        epochs: int,
     ) -> None:
         super().__init__()
         self._progress, self._watch = progress, watch
-        self._epochs, self._steps = fine_tune["epochs"], steps
-        self._epoch = self._step = 0
+        self._steps, self._epochs = steps, epochs
+        self._epoch = 0
         self._seen: dict[str, float] = {}
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -128,9 +134,9 @@ class Report(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Called by Keras."""
-        self._step += 1
+        done = (self._epoch - 1) * self._steps + batch + 1
         self._progress(
-            self._step / self._steps,
+            done / (self._epochs * self._steps),
             f"epoch {self._epoch} of {self._epochs}",
             epoch=self._epoch,
             epochs=self._epochs,
