@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.sidebar import draw_sidebar
+from pages.parts.tour import draw_tour
 
 st.set_page_config(page_title="Featherweight", page_icon="assets/mark.svg", layout="wide")
 st.logo("assets/wordmark.svg", size="large", icon_image="assets/mark.svg")
@@ -92,4 +93,5 @@ page = st.navigation(
     expanded=True,
 )
 draw_sidebar()
+draw_tour(page.url_path)
 page.run()

@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from optimizer.store.records import FINISHED
+from pages.parts.tour import STOPS
 from tests.browser.conftest import SETTLED
 
 ENGINE_SECONDS = 90_000
@@ -54,6 +55,20 @@ def test_the_root_address_opens_the_sample_study(page, server):
     go(page, server, "")
     expect(page.get_by_role("heading", name="Handwritten digits (sample)")).to_be_visible()
     expect(page.locator(CHART).first).to_be_visible()
+
+
+def test_somebody_new_is_shown_around(page, server):
+    go(page, server, "compare")
+    page.get_by_role("button", name="Show me around").click()
+    for number, stop in enumerate(STOPS, 1):
+        expect(page.get_by_text(f"Tour, stop {number} of {len(STOPS)}")).to_be_visible()
+        expect(page.locator(".st-key-tour").get_by_text(stop.title)).to_be_visible()
+        assert f"/{stop.path}" in page.url
+        settle(page)
+        if number < len(STOPS):
+            page.get_by_role("button", name="Next", exact=True).click()
+    page.get_by_role("button", name="End", exact=True).click()
+    expect(page.locator(".st-key-tour")).to_have_count(0)
 
 
 def test_links_to_a_variant_can_be_shared(page, server, store):
