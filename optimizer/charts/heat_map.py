@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ _SCALE = [
 ]
 """Blue bears it, orange does not: Okabe and Ito's two, over a light middle at the limit. The
 figures in the cells are dark or light as their cell asks, on a dark page as on a white one."""
-_ROW, _FRAME = 26, 96
+_ROW, _FRAME = 26, 158
 _GAP = 0.5
 """Columns left free between two techniques, in columns."""
 _LONGEST = 16
@@ -59,6 +60,7 @@ class HeatInfo:
         columns: settings and where they are drawn.
         threshold: what one layer may lose, in the scan's unit; the middle of the colours.
         most: the largest loss.
+        own: layers that the recipe gives settings of their own, scanned ones or others.
     """
 
     layers: tuple[str, ...]
@@ -67,6 +69,7 @@ class HeatInfo:
     threshold: float
     most: float
     scan: Scan
+    own: frozenset[str] = frozenset()
 
 
 def heat_info(
@@ -99,7 +102,8 @@ def heat_info(
     every = [cell.lost for layer in scan.layers for cell in layer.cells.values()]
     most = max((lost for lost in every if lost is not None), default=0.0)
     names = tuple(layer.name for layer in rows)
-    return HeatInfo(names, columns, cells, threshold, max(most, 2 * threshold), scan)
+    own = frozenset(recipe.layers if recipe else ())
+    return HeatInfo(names, columns, cells, threshold, max(most, 2 * threshold), scan, own)
 
 
 def _columns(scan: Scan) -> tuple[tuple[Setting, float], ...]:
@@ -130,7 +134,7 @@ def heat_figure(info: HeatInfo) -> go.Figure:
         x_title="",
         y_title="",
         height=_FRAME + _ROW * max(1, len(info.layers)),
-        margin={"l": 8, "r": 8, "t": 52, "b": 8},
+        margin={"l": 8, "r": 8, "t": 68, "b": 80},
         coloraxis={
             "colorscale": _SCALE,
             "cmin": 0,
@@ -152,7 +156,7 @@ def heat_figure(info: HeatInfo) -> go.Figure:
         },
         y_axis={
             "tickvals": list(range(len(info.layers))),
-            "ticktext": [_short(name) for name in info.layers],
+            "ticktext": [_row_title(info, name) for name in info.layers],
             "range": [-0.5, len(info.layers) - 0.5],
             "showgrid": False,
             "fixedrange": True,
@@ -179,7 +183,7 @@ def cell_text(cell: HeatCell) -> str:
     size = abs(cell.lost)
     digits = 0 if size >= 9.95 else 1 if size >= 0.095 else 2 if size >= 0.0095 else 3
     shown = f"{cell.lost:.{digits}f}"
-    if not float(shown):
+    if not float(shown) or (cell.noise and cell.lost < 0):
         shown = "0"
     return ("~" if cell.noise and shown != "0" else "") + shown.replace("-", "−")
 
@@ -244,7 +248,7 @@ def _hover(info: HeatInfo, cell: HeatCell) -> str:
     layer, unit = info.scan.by_name[cell.layer], info.scan.unit
     found = layer.cells[cell.setting]
     text = (
-        f"<b>{cell.layer}</b> ({layer.type}, {layer.weights:,} weights)<br>"
+        f"<b>{html.escape(cell.layer)}</b> ({layer.type}, {layer.weights:,} weights)<br>"
         f"{cell.setting.words}: {unit.title.lower()} {unit.show(cell.lost)}"
     )
     if found.low is not None and found.high is not None:
@@ -264,7 +268,7 @@ def _heads(info: HeatInfo) -> list[dict[str, Any]]:
                     "x": (places[0] + places[-1]) / 2,
                     "y": 1,
                     "yref": "paper",
-                    "yshift": 38,
+                    "yshift": 52,
                     "text": f"<b>{_HEADS[technique]}</b>",
                     "showarrow": False,
                 }
@@ -290,6 +294,12 @@ def _color_bar(info: HeatInfo) -> dict[str, Any]:
             "side": "bottom",
         },
     }
+
+
+def _row_title(info: HeatInfo, name: str) -> str:
+    """A layer's name, bold when the recipe treats it in its own way."""
+    short = html.escape(_short(name))
+    return f"<b>{short}</b>" if name in info.own else short
 
 
 def _short(name: str) -> str:

@@ -43,7 +43,8 @@ def _sizes(old: Measured, new: Measured) -> str | None:
         else:
             word = "larger" if size > was else "smaller"
             parts.append(f"{format_bytes(abs(size - was))} {word} {what}")
-    return f"{' and '.join(parts)}.".capitalize() if parts else None
+    text = " and ".join(parts)
+    return f"{text[0].upper()}{text[1:]}." if parts else None
 
 
 def _quality(old: Measured, new: Measured) -> str | None:
