@@ -15,7 +15,7 @@ from optimizer.recipe import Recipe
 from optimizer.sensitivity.protect import FIELDS
 from optimizer.sensitivity.scan import TECHNIQUES, LayerScan, Scan, Setting, Technique
 
-_HEADS: dict[Technique, str] = {"prune": "Sparsity", "cluster": "Clusters", "int8": "8 bit"}
+_HEADS: dict[Technique, str] = {"prune": "Sparsity (%)", "cluster": "Clusters", "int8": "8 bit"}
 _SCALE = [
     [0.0, "#0072B2"],
     [0.25, "#7DB5D8"],
@@ -28,7 +28,7 @@ figures in the cells are dark or light as their cell asks, on a dark page as on 
 _ROW, _FRAME = 26, 158
 _GAP = 0.5
 """Columns left free between two techniques, in columns."""
-_LONGEST = 16
+_LONGEST, _END = 18, 12
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,11 @@ class HeatInfo:
 
 
 def heat_info(
-    scan: Scan, layers: Sequence[LayerScan], recipe: Recipe | None, threshold: float
+    scan: Scan,
+    layers: Sequence[LayerScan],
+    recipe: Recipe | None,
+    threshold: float,
+    techniques: Sequence[Technique] = TECHNIQUES,
 ) -> HeatInfo:
     """Place the cells of some layers.
 
@@ -82,8 +86,9 @@ def heat_info(
         layers: from the top to the bottom.
         recipe: whose settings of single layers are marked.
         threshold: above 0, in the scan's unit.
+        techniques: which of those scanned to show.
     """
-    columns = _columns(scan)
+    columns = _columns([setting for setting in scan.settings if setting.technique in techniques])
     rows = list(reversed(layers))
     cells = tuple(
         HeatCell(
@@ -106,9 +111,9 @@ def heat_info(
     return HeatInfo(names, columns, cells, threshold, max(most, 2 * threshold), scan, own)
 
 
-def _columns(scan: Scan) -> tuple[tuple[Setting, float], ...]:
+def _columns(settings: Sequence[Setting]) -> tuple[tuple[Setting, float], ...]:
     place, placed, last = 0.0, [], None
-    for setting in scan.settings:
+    for setting in settings:
         if last is not None:
             place += 1 if setting.technique == last else 1 + _GAP
         placed.append((setting, place))
@@ -146,7 +151,7 @@ def heat_figure(info: HeatInfo) -> go.Figure:
         hoverdistance=40,
         x_axis={
             "tickvals": [column for _, column in info.columns],
-            "ticktext": [setting.label for setting, _ in info.columns],
+            "ticktext": [setting.label.removesuffix(" %") for setting, _ in info.columns],
             "range": [-0.5, info.columns[-1][1] + 0.5],
             "side": "top",
             "showgrid": False,
@@ -303,4 +308,4 @@ def _row_title(info: HeatInfo, name: str) -> str:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 7]}…{name[-6:]}"
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - _END - 1]}…{name[-_END:]}"

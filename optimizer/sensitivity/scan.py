@@ -199,9 +199,8 @@ def unit_of(metric: str, value: float | None, scale: float | None) -> Unit:
         return Unit(100 / scale if scale else 1.0, "Outputs moved", "%", 2.0, 0.1, text)
     if metric in LOWER_IS_BETTER:
         if not value:
-            return Unit(
-                1.0, f"{title} gained", "", 0.01, 0.01, f"{title} is an error: more is worse."
-            )
+            text = f"{title} with the layer changed; that of the model as it is, is 0."
+            return Unit(1.0, f"{title}: growth", "", 0.01, 0.01, text)
         text = f"By how many per cent the {title.lower()} grew: it is an error, more is worse."
         return Unit(100 / value, f"{title}: growth", "%", 2.0, 0.1, text)
     if is_share(metric):

@@ -11,12 +11,18 @@ from optimizer.charts.heat_map import heat_figure, heat_info
 from optimizer.charts.style import CONFIG
 from optimizer.format import format_metric, metric_title
 from optimizer.measure.paired import AGREEMENT, DIFFERENCE
-from optimizer.sensitivity.scan import LayerScan, Scan, Setting
+from optimizer.sensitivity.scan import TECHNIQUES, LayerScan, Scan, Setting, Technique
 from pages.parts.schedule_form import KEEP
 from pages.parts.sensitivity_edit import Edit
 from pages.parts.text import plain
 
 _MOST_ROWS = 30
+_SHOWN: dict[str, tuple[Technique, ...]] = {
+    "All": TECHNIQUES,
+    "Sparsity": ("prune",),
+    "Clusters": ("cluster",),
+    "int8": ("int8",),
+}
 _MODEL_ORDER, _WORST_FIRST = "As in the model", "Most sensitive first"
 
 
@@ -34,9 +40,14 @@ def draw_map(scan: Scan, edit: Edit | None) -> float:
     if not layers:
         st.info("No layer's name has this text in it. Clear the filter to see all.")
         return threshold
-    info = heat_info(scan, layers, edit.recipe if edit else None, threshold)
+    shown = _SHOWN[st.session_state.get("sense_shown") or "All"]
+    info = heat_info(scan, layers, edit.recipe if edit else None, threshold, shown)
+    if not info.columns:
+        st.info("This scan did not try that. Show all, or scan again.")
+        return threshold
     version = edit.recipe.hash[:12] if edit else "none"
-    key = f"sense_map-{version}-{len(layers)}-{layers[0].name}-{scan.output}-{threshold:g}"
+    view = f"{len(layers)}-{layers[0].name}-{scan.output}-{threshold:g}-{len(shown)}-{shown[0]}"
+    key = f"sense_map-{version}-{view}"
     st.plotly_chart(
         heat_figure(info),
         config={**CONFIG, "displayModeBar": False},
@@ -109,6 +120,15 @@ def _threshold(scan: Scan) -> float:
             key="sense_order",
             persist_state=KEEP,
             help="How the layers are listed, from the top.",
+        )
+        st.segmented_control(
+            "Show",
+            list(_SHOWN),
+            default="All",
+            required=True,
+            key="sense_shown",
+            persist_state=KEEP,
+            help="One kind of change alone has more room on a narrow screen.",
         )
         if len(scan.layers) > 8:
             st.text_input(
