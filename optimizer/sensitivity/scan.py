@@ -142,6 +142,17 @@ class Scan:
         return tuple(sorted(found, key=lambda s: (TECHNIQUES.index(s.technique), s.level)))
 
     @cached_property
+    def noise_floor(self) -> float | None:
+        """How exactly the best known cell is known: half its 95 % interval; ``None`` without."""
+        halves = [
+            (cell.high - cell.low) / 2
+            for layer in self.layers
+            for cell in layer.cells.values()
+            if cell.low is not None and cell.high is not None
+        ]
+        return min(halves, default=None)
+
+    @cached_property
     def by_name(self) -> dict[str, LayerScan]:
         """Layer's name → its row."""
         return {layer.name: layer for layer in self.layers}

@@ -80,16 +80,11 @@ def _how(scan: Scan) -> str:
         value = "" if scan.value is None else f", {format_metric(scan.metric, scan.value)} with "
         text += f" by {metric_title(scan.metric)}{which}{value and value + 'nothing changed'}"
     text += f". {scan.unit.explanation}"
-    noisy = [
-        abs(cell.lost)
-        for layer in scan.layers
-        for cell in layer.cells.values()
-        if cell.noise and cell.lost is not None
-    ]
-    if any(noisy):
+    floor = scan.noise_floor
+    if floor:
         text += (
-            f" With so many samples, differences of up to {scan.unit.show(max(noisy))} were found "
-            r"that may be noise: their 95 % interval includes no loss. They are marked \~."
+            f" With so many samples a figure is known to ±{scan.unit.show(floor)} at best (95 %); "
+            r"those marked \~ cannot be told from no loss."
         )
     return text
 
@@ -99,7 +94,7 @@ def _threshold(scan: Scan) -> float:
     name = f" ({unit.name})" if unit.name else ""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         value = st.number_input(
-            f"A layer may lose{name}",
+            f"Limit for one layer{name}",
             min_value=unit.step,
             max_value=1000.0,
             value=unit.threshold,

@@ -59,7 +59,8 @@ def _bases(study: Study, model_facts: Mapping[str, Any]) -> dict[str, Recipe]:
     variants = [v for v in context.study_variants(study) if v.results and not v.recipe.layers]
     variants.sort(key=_download)
     candidates += [(variant.name, variant.recipe) for variant in variants]
-    candidates += [(f"{p.recipe.name} (preset {name})", p.recipe) for name, p in PRESETS.items()]
+    presets = sorted(PRESETS.items(), key=lambda item: item[1].recipe.prune is None)
+    candidates += [(f"{p.recipe.name} (preset {name})", p.recipe) for name, p in presets]
     known: dict[str, Recipe] = {}
     for name, recipe in candidates:
         new = recipe not in known.values() and name not in known

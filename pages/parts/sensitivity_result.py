@@ -143,6 +143,10 @@ def _words(before: Variant, after: Variant, *, is_current: bool) -> None:
         title=plain(title),
         icon=":material/compare_arrows:",
     )
+    st.caption(
+        "The test samples that measure both also chose the layers, so a small gain may be luck. A "
+        "search confirms its winner on samples that it never saw."
+    )
 
 
 def _table(variants: Sequence[Variant]) -> pd.DataFrame:
