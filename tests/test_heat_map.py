@@ -40,7 +40,9 @@ def test_what_the_recipe_sets_is_framed():
     info = heat_info(WHOLE, WHOLE.layers, recipe, 1.0)
     chosen = {(cell.layer, cell.setting.label) for cell in info.cells if cell.chosen}
     assert chosen == {("first", "80 %"), ("first", "int8")}
-    assert "<b>first</b>" in heat_figure(info).layout.yaxis.ticktext
+    figure = heat_figure(info)
+    assert "<b>first</b>" in figure.layout.yaxis.ticktext
+    assert len(figure.layout.shapes) == 2
 
 
 def test_texts_are_short_and_mark_noise():

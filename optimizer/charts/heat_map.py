@@ -167,6 +167,7 @@ def heat_figure(info: HeatInfo) -> go.Figure:
             "fixedrange": True,
         },
         annotations=_heads(info),
+        shapes=[_frame(cell) for cell in info.cells if cell.chosen],
     )
 
 
@@ -225,19 +226,17 @@ def _block(info: HeatInfo, technique: Technique) -> dict[str, Any] | None:
 
 
 def _targets(info: HeatInfo) -> dict[str, Any]:
-    """What can be clicked and hovered over the cells; those that the recipe sets have a frame."""
-    quiet = {"marker": {"opacity": 1}}
+    """What can be clicked and hovered over the cells; nothing is to be seen of it."""
+    quiet = {"marker": {"opacity": 0}}
     return {
         "type": "scatter",
         "x": [cell.column for cell in info.cells],
         "y": [cell.row for cell in info.cells],
         "mode": "markers",
         "marker": {
-            "symbol": "square-open",
+            "symbol": "square",
             "size": 19,
-            "opacity": 1,
-            "color": ["#000000" if cell.chosen else "rgba(0,0,0,0)" for cell in info.cells],
-            "line": {"width": 3},
+            "opacity": 0,
         },
         "selected": quiet,
         "unselected": quiet,
@@ -261,6 +260,18 @@ def _hover(info: HeatInfo, cell: HeatCell) -> str:
     if cell.noise:
         text += "<br>cannot be told from no loss"
     return text + ("<br>set in the recipe" if cell.chosen else "")
+
+
+def _frame(cell: HeatCell) -> dict[str, Any]:
+    """A line within the cell, which is seen on it whatever the page's colour."""
+    return {
+        "type": "rect",
+        "x0": cell.column - 0.45,
+        "x1": cell.column + 0.45,
+        "y0": cell.row - 0.4,
+        "y1": cell.row + 0.4,
+        "line": {"color": "#000000", "width": 3},
+    }
 
 
 def _heads(info: HeatInfo) -> list[dict[str, Any]]:

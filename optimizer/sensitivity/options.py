@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
@@ -12,6 +13,8 @@ from optimizer.recipe_text import describe_error
 from optimizer.schedules import Part
 
 MOST_SAMPLES = 1_000_000
+_FEWEST_PROPOSED, _BUDGET_MACS = 64, 1e12
+"""Multiply-accumulates that a scan may take by default: a minute or a few on two cores."""
 _Level = Annotated[float, Field(gt=0.0, lt=1.0)]
 _Count = Annotated[int, Field(ge=2, le=1024)]
 
@@ -53,7 +56,25 @@ class ScanOptions(Part):
             raise InputError(f"The scan cannot be made. {describe_error(error)}") from None
 
 
-def count_changes(layers: list[Mapping[str, Any]], options: ScanOptions) -> int:
+def proposed_samples(layers: Sequence[Mapping[str, Any]]) -> int:
+    """How many samples to judge by at first: fewer for models that compute much.
+
+    Args:
+        layers: of the model's facts; a kernel is taken to be applied at each position of its
+            layer's output.
+    """
+    usual = ScanOptions()
+    macs = 0.0
+    for layer in layers:
+        shape = layer.get("output_shape")
+        middle = shape[1:-1] if isinstance(shape, list) and len(shape) > 1 else ()
+        positions = math.prod(size for size in middle if isinstance(size, int))
+        macs += float(layer["parameters"]) * positions
+    affordable = int(_BUDGET_MACS / max(1.0, macs * (count_changes(layers, usual) + 1)))
+    return max(_FEWEST_PROPOSED, min(usual.samples, affordable))
+
+
+def count_changes(layers: Sequence[Mapping[str, Any]], options: ScanOptions) -> int:
     """About how many changes a scan tries.
 
     Args:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from optimizer.errors import InputError
 from optimizer.format import format_seconds, format_when
-from optimizer.sensitivity.options import MOST_SAMPLES, ScanOptions, count_changes
+from optimizer.sensitivity.options import MOST_SAMPLES, ScanOptions, count_changes, proposed_samples
 from optimizer.sensitivity.scan import Scan, read_scan
 from optimizer.store.records import ACTIVE, Run, Study
 from pages.parts import context
@@ -42,7 +42,7 @@ def draw_scan(study: Study, model_facts: Mapping[str, Any]) -> None:
     done = [run for run in scans if run.state == "done" and run.result]
     label = "Scan again with other levels" if done else "What to scan"
     with st.expander(label, icon=":material/radar:", expanded=not scans):
-        options = _form(study)
+        options = _form(study, model_facts)
         _ask(study, options, model_facts, done)
     active = [run for run in scans if run.state in ACTIVE]
     if active:
@@ -106,12 +106,13 @@ def _describe(run: Run) -> str:
     return f"{format_when(run.created_at)} · {', '.join(parts)} · {samples:,} samples"
 
 
-def _form(study: Study) -> dict[str, Any]:
+def _form(study: Study, model_facts: Mapping[str, Any]) -> dict[str, Any]:
     usual = ScanOptions()
     state = st.session_state
     state.setdefault("sense_sparsities", list(usual.sparsities))
     state.setdefault("sense_clusters", list(usual.clusters))
-    state.setdefault("sense_samples", usual.samples)
+    samples_key = f"sense_samples-{study.id}"
+    state.setdefault(samples_key, proposed_samples(model_facts["layers"]))
     left, right = st.columns(2)
     sparsities = left.multiselect(
         "Sparsities",
@@ -133,7 +134,7 @@ def _form(study: Study) -> dict[str, Any]:
         "Test samples",
         1,
         MOST_SAMPLES,
-        key="sense_samples",
+        key=samples_key,
         persist_state=KEEP,
         help="How many held-out samples judge each change, at most as many as there are. More "
         "take longer in proportion, and tell smaller differences from chance.",
@@ -177,7 +178,10 @@ def _ask(
     changes = count_changes(model_facts["layers"], options)
     text = f"{changes} changes of single layers, each judged on {samples:,} test samples."
     if done:
-        text += f" About {format_seconds(_expected(done[0], changes * samples))}."
+        seconds = _expected(done[0], changes * samples)
+        text += f" About {format_seconds(seconds)}, judging by the last scan."
+    else:
+        text += " How long it takes is not known yet; it can be cancelled at any time."
     st.caption(text)
     if st.button(
         "Scan",

@@ -3,7 +3,7 @@
 import pytest
 
 from optimizer.errors import InputError
-from optimizer.sensitivity.options import ScanOptions, count_changes
+from optimizer.sensitivity.options import ScanOptions, count_changes, proposed_samples
 from optimizer.sensitivity.scan import Cell, Setting, unit_of
 from tests.sensitivity.scans import layer, scan
 
@@ -59,3 +59,13 @@ def test_changes_are_counted_from_what_can_act_on_each_layer():
         {"parameters": 0, "techniques": {"prune": None}},
     ]
     assert count_changes(layers, ScanOptions()) == 10
+
+
+def test_models_that_compute_much_are_proposed_fewer_samples():
+    able = {"prune": None, "cluster": None, "quantize_aware": None}
+    small = {"parameters": 1000, "techniques": able, "output_shape": [None, 8, 8, 4]}
+    large = {"parameters": 10**6, "techniques": able, "output_shape": [None, 56, 56, 64]}
+    nameless = {"parameters": 10, "techniques": able, "output_shape": None}
+    assert proposed_samples([small, nameless]) == ScanOptions().samples
+    assert 64 <= proposed_samples([large]) < proposed_samples([small])
+    assert proposed_samples([large] * 50) == 64
