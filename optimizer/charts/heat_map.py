@@ -263,14 +263,14 @@ def _hover(info: HeatInfo, cell: HeatCell) -> str:
 
 
 def _frame(cell: HeatCell) -> dict[str, Any]:
-    """A line within the cell, which is seen on it whatever the page's colour."""
+    """A line within the cell, some of which stays around it on a dark page as on a white one."""
     return {
         "type": "rect",
-        "x0": cell.column - 0.45,
-        "x1": cell.column + 0.45,
-        "y0": cell.row - 0.4,
-        "y1": cell.row + 0.4,
-        "line": {"color": "#000000", "width": 3},
+        "x0": cell.column - 0.41,
+        "x1": cell.column + 0.41,
+        "y0": cell.row - 0.33,
+        "y1": cell.row + 0.33,
+        "line": {"color": "#000000", "width": 2.5},
     }
 
 

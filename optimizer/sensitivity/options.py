@@ -75,7 +75,7 @@ def proposed_samples(layers: Sequence[Mapping[str, Any]]) -> int:
 
 
 def count_changes(layers: Sequence[Mapping[str, Any]], options: ScanOptions) -> int:
-    """About how many changes a scan tries.
+    """How many changes a scan tries.
 
     Args:
         layers: of the model's facts, which say what can act on each.
@@ -88,8 +88,13 @@ def count_changes(layers: Sequence[Mapping[str, Any]], options: ScanOptions) -> 
             for layer in layers
         )
 
+    rounded = sum(
+        layer["techniques"].get("quantize_aware", "unknown") is None
+        and any(weight["name"].endswith("kernel") for weight in layer.get("weights") or ())
+        for layer in layers
+    )
     return (
         able("prune") * len(options.sparsities)
         + able("cluster") * len(options.clusters)
-        + able("quantize_aware") * options.int8
+        + rounded * options.int8
     )

@@ -54,11 +54,15 @@ def test_options_are_sorted_and_mistakes_named():
 
 def test_changes_are_counted_from_what_can_act_on_each_layer():
     able = {"prune": None, "cluster": None, "quantize_aware": "The layer is shared."}
+    norm = {"prune": "No kernel.", "cluster": "No kernel.", "quantize_aware": None}
+    rounded = {**norm, "quantize_aware": None}
     layers = [
-        {"parameters": 10, "techniques": able},
-        {"parameters": 0, "techniques": {"prune": None}},
+        {"parameters": 10, "techniques": able, "weights": [{"name": "kernel"}]},
+        {"parameters": 0, "techniques": {"prune": None}, "weights": []},
+        {"parameters": 8, "techniques": norm, "weights": [{"name": "gamma"}]},
+        {"parameters": 9, "techniques": rounded, "weights": [{"name": "depthwise_kernel"}]},
     ]
-    assert count_changes(layers, ScanOptions()) == 10
+    assert count_changes(layers, ScanOptions()) == 11
 
 
 def test_models_that_compute_much_are_proposed_fewer_samples():
