@@ -59,6 +59,12 @@ page = st.navigation(
                 url_path="optimize",
             ),
             st.Page(
+                "pages/study/sensitivity.py",
+                title="Sensitivity",
+                icon=":material/shield:",
+                url_path="sensitivity",
+            ),
+            st.Page(
                 "pages/study/search.py",
                 title="Search",
                 icon=":material/manage_search:",

@@ -15,7 +15,7 @@ from optimizer.store.records import Run, RunStage
 FEW_STAGES = 12
 """Up to so many stages are shown one by one."""
 _MOST_LINES = 8
-_STEADY = ("prune", "cluster", "quantize_aware", "benchmark")
+_STEADY = ("sensitivity", "prune", "cluster", "quantize_aware", "benchmark")
 """Stages whose fraction grows with time; others report a few milestones."""
 
 

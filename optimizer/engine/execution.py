@@ -15,6 +15,8 @@ from optimizer.errors import FeatherweightError, StageError
 from optimizer.keys import Stage, StoredResult, needed_stages
 from optimizer.plan import StudyPlan, import_model
 from optimizer.recipe import BASELINE
+from optimizer.scan_stage import scan_stage
+from optimizer.sensitivity.options import ScanOptions
 from optimizer.store import Store
 from optimizer.store.base import utc_now
 from optimizer.store.records import Run, Variant
@@ -49,6 +51,8 @@ class Execution:
                 await self._latency()
             elif self._run.kind == "search":
                 await self._search()
+            elif self._run.kind == "sensitivity":
+                await self._scan()
             else:
                 await self._variants()
         except asyncio.CancelledError:
@@ -79,6 +83,17 @@ class Execution:
         state = self._store.engine_state()
         slots = state.slots if state else 1
         await Search(self._store, self._stages, self._run, self._threads, slots).run()
+
+    async def _scan(self) -> None:
+        plan = study_plan(self._store, str(self._run.study_id), self._threads)
+        stage = scan_stage(plan, ScanOptions.parse(self._run.options))
+        self._stages.plan((each, ()) for each in needed_stages([stage], self._stages.runner.has))
+        await self._stages.task(stage)
+        found = json.loads(self._store.artifacts.read(stage.key, "scan.json"))
+        seconds = self._store.artifacts.meta(stage.key)["seconds"]
+        self._store.update_run(
+            self._run.id, state="done", result={"scan": found, "seconds": seconds}
+        )
 
     async def _facts(self, stage: Stage) -> dict[str, Any]:
         self._stages.plan([(stage, ())])

@@ -189,9 +189,7 @@ def compare_all(
     """:func:`compare` of every output: the first one's fields, the others' under their names."""
     each = list(tasks) if len(tasks) == len(outputs) else ["unlabelled"] * len(outputs)
     found = [
-        compare(
-            _compared_as(task, reference, thresholds[i:]), output, reference, _at(thresholds, i)
-        )
+        compare(compared_as(task, reference, thresholds[i:]), output, reference, _at(thresholds, i))
         for i, (task, output, reference) in enumerate(zip(each, outputs, baseline, strict=True))
     ]
     others = {
@@ -203,7 +201,7 @@ def compare_all(
     return found[0] | ({"agreement_by_output": others} if others else {})
 
 
-def _compared_as(task: str, outputs: np.ndarray, thresholds: Sequence[float]) -> str:
+def compared_as(task: str, outputs: np.ndarray, thresholds: Sequence[float]) -> str:
     """Without labels, what a sigmoid's outputs are: they have a threshold other than that of 0."""
     probabilities = task == "unlabelled" and list(thresholds[:1]) == [0.5]
     if not probabilities or outputs.ndim > 2 or are_class_scores(outputs):

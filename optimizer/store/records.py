@@ -13,7 +13,7 @@ from optimizer.recipe import Recipe
 Origin = Literal["local", "sample", "imported"]
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 StageState = Literal["waiting", "running", "done", "failed", "cancelled"]
-RunKind = Literal["import_model", "prepare_data", "variants", "latency", "search"]
+RunKind = Literal["import_model", "prepare_data", "variants", "latency", "search", "sensitivity"]
 TrialState = Literal["running", "complete", "pruned", "failed", "refused"]
 TrialOrigin = Literal["study", "start", "sibling", "sampled"]
 EngineStatus = Literal["starting", "warming", "ready", "stopping"]
@@ -118,8 +118,10 @@ class Run:
     """One execution request, as it stands.
 
     Attributes:
-        options: what was asked for; of a search see :class:`optimizer.search.goal.SearchOptions`.
-        result: what a search found; see :mod:`optimizer.search.answer`.
+        options: what was asked for; of a search see :class:`optimizer.search.goal.SearchOptions`,
+            of a scan of layers :class:`optimizer.sensitivity.options.ScanOptions`.
+        result: what a search found, see :mod:`optimizer.search.answer`; of a scan ``scan``, the
+            content of ``scan.json``, and ``seconds``, see :mod:`optimizer.techniques.layer_scan`.
     """
 
     id: str

@@ -1,11 +1,11 @@
-"""The trials of searches, from which a search goes on after anything that ended its engine."""
+"""Searches, their trials, from which a search goes on after its engine died, and scans."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from optimizer.store.base import StoreBase
-from optimizer.store.records import Run, Trial
+from optimizer.store.records import Run, RunKind, Trial
 from optimizer.store.rows import from_rows, to_columns
 
 _COLUMNS = tuple(Trial.__dataclass_fields__)
@@ -46,8 +46,15 @@ class Searches(StoreBase):
 
     def list_searches(self, study_id: str, limit: int = 100) -> list[Run]:
         """A study's searches, the newest first."""
+        return self._of_kind("search", study_id, limit)
+
+    def list_scans(self, study_id: str, limit: int = 100) -> list[Run]:
+        """A study's scans of single layers, the newest first."""
+        return self._of_kind("sensitivity", study_id, limit)
+
+    def _of_kind(self, kind: RunKind, study_id: str, limit: int) -> list[Run]:
         rows = self._db.rows(
-            "SELECT * FROM runs WHERE study_id = ? AND kind = 'search' ORDER BY seq DESC LIMIT ?",
-            (study_id, limit),
+            "SELECT * FROM runs WHERE study_id = ? AND kind = ? ORDER BY seq DESC LIMIT ?",
+            (study_id, kind, limit),
         )
         return from_rows(Run, rows)

@@ -3,6 +3,7 @@
 Nothing is trained: each layer in turn is pruned, clustered or rounded to int8, the model is
 judged on training samples, and the layer is put back. What a layer bears says how to divide a
 sparsity over layers (:mod:`optimizer.search.per_layer`) and which layers to leave in float.
+:mod:`optimizer.techniques.layer_scan` makes the same changes and judges by held-out samples.
 
 Source: Han et al. 2015 (arXiv:1506.02626), section 3 and figure 6, for pruning; the same scan for
 quantization is usual, for example in Nagel et al. 2021, "A white paper on neural network
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -34,6 +35,7 @@ _BUDGET_MACS = 4e11
 """Multiply-accumulates that a scan may take, about: some 20 s on two cores."""
 
 Change = Callable[[np.ndarray], np.ndarray]
+T = TypeVar("T")
 
 
 def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Progress) -> Files:
@@ -57,14 +59,14 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     """
     make_deterministic(params["seed"])
     model = load_flat(inputs["model"]["model.keras"])
-    changes = list(_changes(model, params))
+    changes = list(changes_of(model, params))
     samples = _samples(model, len(changes))
     judge = _Judge(model, load_arrays(inputs["data"]), params, samples)
     value, loss = judge()
     sign = 1.0 if judge.higher_is_better else -1.0
-    layers = _layers(model)
+    layers = layers_of(model)
     for index, (layer, technique, key, change) in enumerate(changes):
-        metric, changed = _measured(model.get_layer(layer), technique, change, judge)
+        metric, changed = with_change(model.get_layer(layer), technique, change, judge)
         fall = None if metric is None or value is None else sign * (value - metric)
         found = {"fall": fall, "rise": changed - loss}
         if key is None:
@@ -83,7 +85,7 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     return {"sensitivity.json": json.dumps(result).encode()}
 
 
-def _layers(model: Any) -> dict[str, dict[str, Any]]:
+def layers_of(model: Any) -> dict[str, dict[str, Any]]:
     """The layers with kernels, in the model's order, with nothing found yet."""
     return {
         layer.name: {
@@ -99,10 +101,15 @@ def _layers(model: Any) -> dict[str, dict[str, Any]]:
     }
 
 
-def _changes(
+def changes_of(
     model: Any, params: Mapping[str, Any]
 ) -> Iterator[tuple[str, str, str | None, Change]]:
-    """(layer, technique, its value as text, change of a kernel) of everything to try."""
+    """(layer, technique, its value as text, change of a kernel) of everything to try.
+
+    Args:
+        model: a flat one.
+        params: ``sparsities``, ``clusters`` and ``seed``; ``int8`` is tried unless it is false.
+    """
     in_int8 = quantizable(model)
     for layer in model.layers:
         if kernels_of(layer) and prunable(layer) is None:
@@ -111,14 +118,12 @@ def _changes(
         if kernels_of(layer) and clusterable(layer) is None:
             for count in params["clusters"]:
                 yield layer.name, "cluster", str(count), _clustered(count, params["seed"])
-        if type(layer) in WEIGHTS and in_int8[layer.name] is None:
+        if params.get("int8", True) and type(layer) in WEIGHTS and in_int8[layer.name] is None:
             yield layer.name, "int8", None, _rounding(type(layer).__name__)
 
 
-def _measured(
-    layer: Any, technique: str, change: Change, judge: _Judge
-) -> tuple[float | None, float]:
-    """Metric and loss with one layer changed; the layer is put back."""
+def with_change(layer: Any, technique: str, change: Change, judge: Callable[[], T]) -> T:
+    """What the judge says with one layer changed; the layer is put back."""
     if technique == "int8":
         variables = [getattr(layer, name) for name in WEIGHTS[type(layer)]]
     else:

@@ -11,12 +11,14 @@ from optimizer.format import format_seconds
 from optimizer.grid import Expansion
 from optimizer.presets import PRESETS, explain
 from optimizer.recipe import Recipe
+from optimizer.sensitivity.protect import protectable
 from optimizer.store.records import ACTIVE, Study, Variant
 from optimizer.sweep import plan_here
 from pages.parts import context
 from pages.parts.recipe_form import load_recipe, recipe_form
 from pages.parts.runs import live_runs
 from pages.parts.schedule_form import KEEP
+from pages.parts.sensitivity_recipe import LAST_RECIPE
 from pages.parts.sweep import sweep_controls, sweep_outlook
 from pages.parts.text import plain
 
@@ -131,6 +133,7 @@ def _run(study: Study, values: dict) -> None:
         )
         st.button("Run", type="primary", disabled=True, width="stretch")
         return
+    st.session_state[LAST_RECIPE] = recipe
     variants = context.store().list_variants(study.id)
     st.markdown(f"**{recipe.name}**")
     st.markdown("\n".join(f"{i}. {line}" for i, line in enumerate(explain(recipe), 1)))
@@ -148,6 +151,13 @@ def _run(study: Study, values: dict) -> None:
         )
     else:
         _ask_to_run(study, recipe, existing)
+    if protectable(recipe):
+        st.page_link(
+            context.SENSITIVITY,
+            label="Spare the layers that lose most",
+            icon=":material/shield:",
+            query_params=context.study_link(study),
+        )
     st.download_button(
         "Download recipe.json",
         recipe.canonical_json(indent=2) + "\n",

@@ -1,0 +1,1 @@
+"""What each layer alone costs, and recipes that spare the layers that cost most."""
