@@ -1,0 +1,119 @@
+"""What recipes save, so that one that cannot beat a measured variant is not advised."""
+
+from __future__ import annotations
+
+import math
+
+from optimizer.advise.case import Case
+from optimizer.advise.wish import Priority, Wish
+from optimizer.format import format_bytes
+from optimizer.measured import measured
+from optimizer.recipe import Recipe
+from optimizer.store.records import Variant
+
+_BITS = {"none": 32, "float16": 16, "dynamic": 8, "int8": 8, "int16x8": 8}
+_COMPRESSED_BITS = {"none": 24, "float16": 12, "dynamic": 6, "int8": 6, "int16x8": 6}
+_ACTIVATION_BITS = {"none": 32, "float16": 32, "dynamic": 32, "int8": 8, "int16x8": 16}
+_SPEED = {"none": 0, "float16": 0, "int16x8": 0, "dynamic": 1, "int8": 2}
+_SPEED_ON_GPU = {"none": 1, "float16": 2, "int16x8": 0, "dynamic": 0, "int8": 0}
+"""Modes in the order of the speed that is documented, for CPUs and for GPUs."""
+
+
+def a_measured_one_saves_as_much(case: Case) -> str | None:
+    """What saves no more than a measured variant that keeps the limit need not be tried."""
+    best = next((v for v in case.situation.done if suits(case, v) and _as_much(case, v)), None)
+    if best is None:
+        return None
+    return f"“{best.name}” saves at least as much, and is measured to lose no more than it may."
+
+
+def a_measured_one_is_smaller(case: Case) -> str | None:
+    """What cannot become smaller than a measured variant that keeps the limit need not be tried."""
+    priority = case.wish.priority
+    if priority not in ("download", "flash"):
+        return None
+    least = least_bytes(case)
+    known = [
+        (size, variant)
+        for variant in case.situation.done
+        if suits(case, variant) and (size := _size(variant, priority)) is not None
+    ]
+    if least is None or not known:
+        return None
+    size, best = min(known, key=lambda item: item[0])
+    if least < size:
+        return None
+    return (
+        f"Its weights alone are estimated to take {format_bytes(least)}; “{best.name}” is measured "
+        f"at {format_bytes(size)}."
+    )
+
+
+def least_bytes(case: Case) -> float | None:
+    """About how few bytes the weights can take, compressed or as they ship; ``None``: not known.
+
+    Compressed, that is the entropy of zeros and clusters; weights that are neither are taken to
+    compress to the bits of :data:`_COMPRESSED_BITS`, fewer than they did in experiments. Removed
+    channels are taken to remove as large a share of the weights as of the arithmetic.
+    """
+    recipe, values = case.recipe, sum(weight.values for weight in case.situation.weights)
+    if not values:
+        return None
+    final = recipe.prune.schedule.final if recipe.prune else 0.0
+    zeros, removed = (final, 0.0) if recipe.leaves_zeros else (0.0, final)
+    if case.wish.priority == "flash":
+        stored = 1 - zeros if recipe.sparse_encoding else 1.0
+        return values * (1 - removed) * stored * _BITS[case.mode] / 8
+    count = recipe.cluster.number_of_clusters - (zeros > 0) if recipe.cluster else None
+    others = float(_COMPRESSED_BITS[case.mode])
+    others = min(others, math.log2(count)) if count else others
+    bits = (1 - zeros) * others + _entropy(zeros)
+    return values * (1 - removed) * bits / 8
+
+
+def _entropy(share: float) -> float:
+    """Bits of a yes or no of which so many are yes."""
+    return -sum(p * math.log2(p) for p in (share, 1 - share) if p > 0)
+
+
+def _size(variant: Variant, priority: Priority) -> int | None:
+    found = measured(variant)
+    if found is None:
+        return None
+    return found.gzip_bytes if priority == "download" else found.size_bytes
+
+
+def suits(case: Case, variant: Variant) -> bool:
+    """Whether a measured variant keeps the limit and its promises, with ends the target takes."""
+    found = measured(variant)
+    if found is None or found.broken or variant.is_baseline:
+        return False
+    if case.wish.target in ("micro", "npu") and variant.recipe.quantize.io == "float32":
+        return False
+    if case.wish.may_lose is None:
+        return True
+    loss = case.situation.loss(variant)
+    return loss is not None and loss <= case.wish.may_lose + 1e-9
+
+
+def savings(wish: Wish, recipe: Recipe) -> tuple[float, ...]:
+    """How much a recipe saves in each way that counts for a wish; larger is more."""
+    mode, final = recipe.quantize.mode, recipe.prune.schedule.final if recipe.prune else 0.0
+    zeros, removed = (final, 0.0) if recipe.leaves_zeros else (0.0, final)
+    shared = 1 / recipe.cluster.number_of_clusters if recipe.cluster else 0.0
+    if wish.priority == "download":
+        return zeros, removed, shared, -_BITS[mode]
+    if wish.priority == "flash":
+        return (zeros if recipe.sparse_encoding else 0.0), removed, -_BITS[mode]
+    if wish.target == "gpu":
+        return removed, _SPEED_ON_GPU[mode]
+    if wish.priority == "latency":
+        return removed, _SPEED[mode]
+    return removed, -_ACTIVATION_BITS[mode]
+
+
+def _as_much(case: Case, variant: Variant) -> bool:
+    if case.wish.priority == "accuracy":
+        return False
+    own, its = (savings(case.wish, each) for each in (case.recipe, variant.recipe))
+    return all(theirs >= mine for mine, theirs in zip(own, its, strict=True))
