@@ -187,7 +187,8 @@ def _pruned(sparsity: float) -> dict[str, Any]:
     return {"prune": {"schedule": {"kind": "polynomial", "final_sparsity": sparsity}}}
 
 
-def _narrowed(removed: float) -> dict[str, Any]:
+def narrowed(removed: float) -> dict[str, Any]:
+    """A recipe's parts that remove channels until a share of the arithmetic is gone."""
     return {
         "prune": {
             "structure": {"kind": "channels"},
@@ -208,9 +209,9 @@ _BODIES: dict[str, list[dict[str, Any]]] = {
     "prune · cluster": [
         {**_pruned(sparsity), "cluster": {"number_of_clusters": count}} for sparsity, count in _BOTH
     ],
-    "channels": [_narrowed(removed) for removed in _REMOVED],
+    "channels": [narrowed(removed) for removed in _REMOVED],
     "channels · cluster": [
-        {**_narrowed(removed), "cluster": {"number_of_clusters": 32}} for removed in _REMOVED
+        {**narrowed(removed), "cluster": {"number_of_clusters": 32}} for removed in _REMOVED
     ],
 }
 """What is done to the model before it is quantized → recipes' parts, gentle to harsh."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from optimizer.advise import steps
-from optimizer.advise.situation import Situation
-from optimizer.advise.steps import After, Suggestion
+from optimizer.advise.after import After, Suggestion
+from optimizer.advise.situation import Situation, core
 from optimizer.advise.wish import limit_text, loss_text
 from optimizer.feasible import objections
 from optimizer.measured import measured
@@ -84,7 +84,7 @@ def _checked(after: After, suggestion: Suggestion) -> Suggestion | None:
     situation = after.situation
     if objections(recipe, situation.model_facts, situation.task):
         return None
-    tried = _same(situation, recipe)
+    tried = _tried(after, recipe)
     if tried is None:
         return suggestion
     state = "is in the study already" if tried.state == "done" else f"is {tried.state}"
@@ -93,5 +93,8 @@ def _checked(after: After, suggestion: Suggestion) -> Suggestion | None:
     )
 
 
-def _same(situation: Situation, recipe: Recipe) -> Variant | None:
-    return next((v for v in situation.variants if v.recipe == recipe), None)
+def _tried(after: After, recipe: Recipe) -> Variant | None:
+    """A variant that a recipe would only repeat; other training of the same is no repetition."""
+    if core(recipe) != core(after.recipe):
+        return after.situation.tried(recipe)
+    return next((v for v in after.situation.variants if v.recipe == recipe), None)

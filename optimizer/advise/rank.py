@@ -133,7 +133,7 @@ def _standing(situation: Situation, wish: Wish) -> tuple[Standing, ...]:
     for index, variant in enumerate(situation.done):
         case, taken = Case(variant.recipe, situation, wish), measured(variant)
         against = against_target(case)
-        if taken is None or not suits(case, variant) or against <= IMPOSSIBLE:
+        if taken is None or not suits(situation, wish, variant) or against <= IMPOSSIBLE:
             continue
         main = _main_cost(taken, wish)
         if math.isfinite(main):

@@ -113,10 +113,13 @@ def against_target(case: Case) -> int:
 
 
 def reasons(case: Case) -> list[Reason]:
-    """What the rules say about a recipe, the weightiest first; none with a missing figure."""
+    """What the rules say about a recipe, the weightiest first; none with a missing figure.
+
+    Of equal weight what was measured or counted in the model comes before documentation.
+    """
     found = [
         Reason(text, rule.source, rule.points, rule.name)
         for rule in RULES
         if (text := rule.judge(case)) is not None
     ]
-    return sorted(found, key=lambda reason: (-abs(reason.points), -reason.points))
+    return sorted(found, key=lambda reason: (-abs(reason.points), bool(reason.source.url)))

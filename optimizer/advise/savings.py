@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from operator import ge
 
 from optimizer.advise.case import Case
+from optimizer.advise.situation import Situation
 from optimizer.advise.wish import Priority, Wish
 from optimizer.format import format_bytes
 from optimizer.measured import measured
@@ -21,7 +23,10 @@ _SPEED_ON_GPU = {"none": 1, "float16": 2, "int16x8": 0, "dynamic": 0, "int8": 0}
 
 def a_measured_one_saves_as_much(case: Case) -> str | None:
     """What saves no more than a measured variant that keeps the limit need not be tried."""
-    best = next((v for v in case.situation.done if suits(case, v) and _as_much(case, v)), None)
+    if case.wish.priority == "accuracy":
+        return None
+    own = savings(case.wish, case.recipe)
+    best = next((v for v, its in _suiting(case) if all(map(ge, its, own))), None)
     if best is None:
         return None
     return f"“{best.name}” saves at least as much, and is measured to lose no more than it may."
@@ -35,8 +40,8 @@ def a_measured_one_is_smaller(case: Case) -> str | None:
     least = least_bytes(case)
     known = [
         (size, variant)
-        for variant in case.situation.done
-        if suits(case, variant) and (size := _size(variant, priority)) is not None
+        for variant, _ in _suiting(case)
+        if (size := _size(variant, priority)) is not None
     ]
     if least is None or not known:
         return None
@@ -83,17 +88,30 @@ def _size(variant: Variant, priority: Priority) -> int | None:
     return found.gzip_bytes if priority == "download" else found.size_bytes
 
 
-def suits(case: Case, variant: Variant) -> bool:
+def _suiting(case: Case) -> list[tuple[Variant, tuple[float, ...]]]:
+    """The measured variants that suit a wish, with what each saves."""
+    memory = case.situation.memory
+    if case.wish not in memory:
+        memory[case.wish] = [
+            (variant, savings(case.wish, variant.recipe))
+            for variant in case.situation.done
+            if suits(case.situation, case.wish, variant)
+        ]
+    found: list[tuple[Variant, tuple[float, ...]]] = memory[case.wish]
+    return found
+
+
+def suits(situation: Situation, wish: Wish, variant: Variant) -> bool:
     """Whether a measured variant keeps the limit and its promises, with ends the target takes."""
     found = measured(variant)
     if found is None or found.broken or variant.is_baseline:
         return False
-    if case.wish.target in ("micro", "npu") and variant.recipe.quantize.io == "float32":
+    if wish.target in ("micro", "npu") and variant.recipe.quantize.io == "float32":
         return False
-    if case.wish.may_lose is None:
+    if wish.may_lose is None:
         return True
-    loss = case.situation.loss(variant)
-    return loss is not None and loss <= case.wish.may_lose + 1e-9
+    loss = situation.loss(variant)
+    return loss is not None and loss <= wish.may_lose + 1e-9
 
 
 def savings(wish: Wish, recipe: Recipe) -> tuple[float, ...]:
@@ -110,10 +128,3 @@ def savings(wish: Wish, recipe: Recipe) -> tuple[float, ...]:
     if wish.priority == "latency":
         return removed, _SPEED[mode]
     return removed, -_ACTIVATION_BITS[mode]
-
-
-def _as_much(case: Case, variant: Variant) -> bool:
-    if case.wish.priority == "accuracy":
-        return False
-    own, its = (savings(case.wish, each) for each in (case.recipe, variant.recipe))
-    return all(theirs >= mine for mine, theirs in zip(own, its, strict=True))

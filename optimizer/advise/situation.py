@@ -68,6 +68,11 @@ class Situation:
     operators: Mapping[str, Operators] = field(default_factory=dict)
     sensitivity: Mapping[str, Any] | None = None
 
+    @cached_property
+    def memory(self) -> dict[Any, Any]:
+        """What was worked out of it before, as every candidate needs it again."""
+        return {}
+
     @property
     def labelled(self) -> bool:
         """Whether something can be trained and a metric measured."""

@@ -3,112 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from optimizer.advise.documents import (
-    AWARE,
-    EXPERIMENT,
-    MEASURED,
-    POST_TRAINING,
-    PRUNING,
-    Source,
-)
-from optimizer.advise.situation import Situation, clearly_differs, core
-from optimizer.advise.wish import amount_text, limit_text, loss_beyond, loss_text, metric_words
-from optimizer.errors import InputError
+from optimizer.advise.after import After, Suggestion, changed_recipe
+from optimizer.advise.documents import AWARE, EXPERIMENT, POST_TRAINING, PRUNING
+from optimizer.advise.ladder import narrowed
+from optimizer.advise.situation import clearly_differs, core
+from optimizer.advise.wish import amount_text, limit_text, loss_text, metric_words
 from optimizer.format import format_bytes, format_metric, format_times
-from optimizer.measured import Measured, measured
-from optimizer.recipe import Recipe
-from optimizer.store.records import Variant
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """One thing to try, or to know.
-
-    Attributes:
-        title: in a few words.
-        evidence: sentences with the figures it rests on, and the variants' names.
-        recipe: what to run; ``None`` where it is something to know.
-        source: what else it rests on.
-    """
-
-    title: str
-    evidence: str
-    recipe: Recipe | None = None
-    source: Source = MEASURED
-
-
-@dataclass(frozen=True)
-class After:
-    """A measured variant in its study: what a rule looks at.
-
-    Attributes:
-        found, base: what was measured of the variant and of the baseline.
-        may_lose: on the scale of :func:`optimizer.quality.lost`; ``None`` without labels.
-    """
-
-    situation: Situation
-    variant: Variant
-    found: Measured
-    base: Measured
-    may_lose: float | None
-
-    @property
-    def recipe(self) -> Recipe:
-        """Of the variant."""
-        return self.variant.recipe
-
-    @property
-    def loss(self) -> float | None:
-        """What it lost against the baseline."""
-        return self.situation.loss(self.variant)
-
-    def without(self, part: str) -> Variant | None:
-        """The measured variant that lacks one part of the recipe, all else being the same."""
-        changed = changed_recipe(self.recipe, {part: _NOTHING[part]})
-        return self.situation.like(changed) if changed else None
-
-    def fell_since(self, other: Variant | None) -> float | None:
-        """What was lost since another variant, where that is beyond the 95 % interval."""
-        before, mine = measured(other), self.situation.loss(self.variant)
-        theirs = self.situation.loss(other)
-        if before is None or mine is None or theirs is None or mine <= theirs:
-            return None
-        return mine - theirs if clearly_differs(self.variant, before.value) else None
-
-    @property
-    def lost_too_much(self) -> bool:
-        """Whether it is known to have lost more than it may."""
-        known = self.loss is not None and self.may_lose is not None
-        return known and (self.loss or 0.0) > (self.may_lose or 0.0) + 1e-9
-
-    def beyond(self, loss: float, other: Variant) -> str:
-        """What was lost since another variant, in words."""
-        since = loss_beyond(loss, self.found.metric, other.name)
-        return f"{since} ({_value(other)} → {_value(self.variant)}), beyond the 95 % interval"
-
-
-_NOTHING: dict[str, Any] = {"prune": None, "cluster": None, "quantize": {"mode": "none"}}
-
-
-def changed_recipe(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe | None:
-    """A recipe with some parts replaced, and without overrides that no longer apply."""
-    plain: dict[str, Any] = {**recipe.model_dump(mode="json"), **changes}
-    fields = {"final_sparsity": plain["prune"], "number_of_clusters": plain["cluster"]}
-    aware = plain["quantize"].get("aware")
-    layers = {}
-    for name, own in plain["layers"].items():
-        kept = {f: v for f, v in own.items() if fields.get(f, aware if f == "quantize" else None)}
-        if any(value is not None for value in kept.values()):
-            layers[name] = kept
-    if plain["prune"] is None:
-        plain["sparse_encoding"] = False
-    try:
-        return Recipe.parse({**plain, "layers": layers})
-    except InputError:
-        return None
+from optimizer.measured import measured
 
 
 def fell_at_clustering(after: After) -> Suggestion | None:
@@ -204,17 +107,9 @@ def int8_is_not_faster(after: After) -> Suggestion | None:
         )
     recipe = None
     if after.recipe.prune is None and after.situation.able("channels"):
-        recipe = changed_recipe(after.recipe, {"prune": _HALF_THE_CHANNELS})
+        recipe = changed_recipe(after.recipe, narrowed(0.5))
         why += " Fewer channels are less arithmetic on any hardware."
     return Suggestion("int8 is not faster here", f"{how}. {why}", recipe, POST_TRAINING)
-
-
-_HALF_THE_CHANNELS = {
-    "structure": {"kind": "channels"},
-    "schedule": {"kind": "polynomial", "final_sparsity": 0.5},
-    "criterion": "gradient",
-    "scope": "global",
-}
 
 
 def zeros_show_only_compressed(after: After) -> Suggestion | None:
@@ -229,18 +124,17 @@ def zeros_show_only_compressed(after: After) -> Suggestion | None:
     size, size_before, packed, packed_before = (int(size or 0) for size in sizes)
     if abs(size - size_before) > 0.01 * size_before or packed >= packed_before:
         return None
-    recipe = None
+    recipe, rest = None, ""
     if after.recipe.quantize.mode in ("none", "float16"):
         recipe = changed_recipe(after.recipe, {"sparse_encoding": True})
-    rest = (
-        "To make the file itself smaller, leave the zeros out of it."
-        if recipe
-        else "To make the file itself smaller, remove channels instead."
-    )
+        rest = " To make the file itself smaller, leave the zeros out of it."
+    elif after.situation.able("channels"):
+        recipe = changed_recipe(after.recipe, {**narrowed(0.5), "cluster": None})
+        rest = " To make the file itself smaller, remove channels instead."
     return Suggestion(
         "The zeros show only once compressed",
         f"Without pruning the file has {format_bytes(size_before)}, with it {format_bytes(size)}; "
-        f"gzip-compressed {format_bytes(packed_before)} become {format_bytes(packed)}. {rest}",
+        f"gzip-compressed {format_bytes(packed_before)} become {format_bytes(packed)}.{rest}",
         recipe,
         EXPERIMENT,
     )
@@ -344,13 +238,6 @@ def difference_is_noise(after: After) -> Suggestion | None:
         f"baseline's {format_metric(found.metric, base.value)}. Do not chase it; more test samples "
         "would tell.",
     )
-
-
-def _value(variant: Variant) -> str:
-    found = measured(variant)
-    if found is None or found.value is None:
-        return "not measured"
-    return format_metric(found.metric, found.value)
 
 
 def _sensitive(scan: Mapping[str, Any] | None, technique: str, key: str) -> list[str]:
