@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from optimizer.advise.situation import Situation
@@ -149,24 +150,32 @@ def _keeps(situation: Situation, variant: Variant | None, wish: Wish) -> bool | 
     return None if loss is None else loss <= wish.may_lose + 1e-9
 
 
-def _families(situation: Situation, wish: Wish) -> Iterator[tuple[str, list[Recipe]]]:
+def _families(situation: Situation, wish: Wish) -> Iterator[tuple[str, Sequence[Recipe]]]:
     """Name and recipes, gentle to harsh, of every family; all of them are valid recipes."""
     by_layer = alternatives(situation.sensitivity) if situation.sensitivity else None
-    integer_ends = wish.target in ("micro", "npu")
+    for body, end, rungs in _plain_families(wish.target in ("micro", "npu")):
+        yield f"{body} · {end}" if body else end, rungs
+        if by_layer and body in ("prune", "prune · cluster"):
+            own = _all(rungs, by_layer)
+            if own:
+                yield f"{body} by layer · {end}", own
+
+
+@cache
+def _plain_families(integer_ends: bool) -> tuple[tuple[str, str, tuple[Recipe, ...]], ...]:
+    """What is done before quantizing, the quantization, and the recipes; for all models alike."""
+    found: list[tuple[str, str, tuple[Recipe, ...]]] = []
     for end in _ENDS:
         io = {"io": "int8"} if integer_ends and end["mode"] == "int8" else {}
         quantize = {"quantize": {**end, **io}}
         name = f"{end['mode']}{' QAT' if end.get('aware') else ''}"
         if end["mode"] != "none":
-            yield name, [Recipe.parse(quantize)]
+            found.append(("", name, (Recipe.parse(quantize),)))
         for body, parts in _BODIES.items():
             rungs = _valid({**part, **quantize} for part in parts)
             if rungs:
-                yield f"{body} · {name}", rungs
-            if by_layer and body in ("prune", "prune · cluster"):
-                own = _all(rungs, by_layer)
-                if own:
-                    yield f"{body} by layer · {name}", own
+                found.append((body, name, tuple(rungs)))
+    return tuple(found)
 
 
 def _valid(values: Iterator[dict[str, Any]]) -> list[Recipe]:

@@ -137,9 +137,9 @@ def _standing(situation: Situation, wish: Wish) -> tuple[Standing, ...]:
             continue
         main = _main_cost(taken, wish)
         if math.isfinite(main):
-            unlike = -against if wish.priority in ("latency", "memory") else 0
+            order = (-against, main) if wish.priority in ("latency", "memory") else (main, -against)
             size = float(taken.size_bytes or math.inf)
-            found.append(((unlike, main, size, index), Standing(variant, _figure(taken, wish))))
+            found.append(((*order, size, index), Standing(variant, _figure(taken, wish))))
     return tuple(standing for _, standing in sorted(found, key=lambda item: item[0]))
 
 

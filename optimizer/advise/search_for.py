@@ -9,7 +9,7 @@ from optimizer.advise.rules import against_target
 from optimizer.advise.situation import Situation
 from optimizer.advise.wish import Wish
 from optimizer.errors import InputError
-from optimizer.feasible import objections
+from optimizer.feasible import basic_objection, objections
 from optimizer.grid import Grid
 from optimizer.recipe import Recipe
 from optimizer.search.defaults import default_space, nothing_possible
@@ -21,6 +21,8 @@ _OBJECTIVES: dict[str, Objective] = {
     "latency": "latency",
     "accuracy": "accuracy",
 }
+_SIMPLEST = Recipe.parse({"quantize": {"mode": "dynamic"}})
+"""What refuses this refuses everything."""
 
 
 def search_for(situation: Situation, wish: Wish) -> tuple[Objective, dict[str, Any]]:
@@ -41,6 +43,9 @@ def search_for(situation: Situation, wish: Wish) -> tuple[Objective, dict[str, A
         raise InputError("The study has no labels, so there is no accuracy to search for.")
     if wish.may_lose is None and objective != "accuracy":
         raise InputError("Without labels there is no limit to keep; try single recipes instead.")
+    refused = basic_objection(_SIMPLEST, situation.model_facts, situation.task)
+    if refused:
+        raise InputError(refused)
     space = default_space(situation.model_facts, situation.task, objective)
     space["quantize"] = _modes(situation, wish, space["quantize"])
     problem = nothing_possible(Grid.parse(space), situation.model_facts, situation.task)

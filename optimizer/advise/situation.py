@@ -93,16 +93,19 @@ class Situation:
         """Of variants of the same core the one that came last."""
         return {core(variant.recipe): variant for variant in self.done}
 
+    @cached_property
+    def _by_effect(self) -> dict[tuple[Core, str], Variant]:
+        """Of variants of the same core, inputs and outputs one, if possible a measured one."""
+        ordered = sorted(self.variants, key=lambda variant: variant.state == "done")
+        return {(core(v.recipe), v.recipe.quantize.io): v for v in ordered}
+
     def like(self, recipe: Recipe) -> Variant | None:
         """A measured variant that does the same to the model as a recipe, see :func:`core`."""
         return self._by_core.get(core(recipe))
 
     def tried(self, recipe: Recipe) -> Variant | None:
         """A variant of the study, in whatever state, that a recipe would only repeat."""
-        wanted = core(recipe), recipe.quantize.io
-        return next(
-            (v for v in self.variants if (core(v.recipe), v.recipe.quantize.io) == wanted), None
-        )
+        return self._by_effect.get((core(recipe), recipe.quantize.io))
 
     def loss(self, variant: Variant | None) -> float | None:
         """What a variant lost against the baseline, see :func:`optimizer.quality.lost`.
