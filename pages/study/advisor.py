@@ -34,6 +34,7 @@ from pages.parts.schedule_form import KEEP
 from pages.parts.text import plain
 
 _FIRST_REASONS = 4
+_MOST_NAMES = 3
 
 
 def draw() -> None:
@@ -238,20 +239,20 @@ def _search(study: Study, known: Situation, wish: Wish) -> None:
 
 
 def _left_out(found: Report) -> None:
+    """Why the other recipes are not advised; those of one reason together."""
     if not found.left_out:
         return
+    reasons: dict[str, list[LeftOut]] = {}
+    for item in found.left_out:
+        reasons.setdefault(item.reason.text, []).append(item)
     with st.expander(f"Why not others? {len(found.left_out)} recipes", icon=":material/block:"):
-        rows = [
-            {"Recipe": item.recipe.name, "Why not": item.reason.text, "Source": _source(item)}
-            for item in found.left_out
-        ]
-        st.dataframe(
-            pd.DataFrame(rows), hide_index=True, alt="Recipes that are not advised, and why"
-        )
-
-
-def _source(item: LeftOut) -> str:
-    return item.reason.source.title
+        for text, items in reasons.items():
+            names = ", ".join(plain(item.recipe.name) for item in items[:_MOST_NAMES])
+            more = f" and {len(items) - _MOST_NAMES} more" if len(items) > _MOST_NAMES else ""
+            st.markdown(
+                f"{plain(text)} :small[({source_text(items[0].reason.source)})]  \n"
+                f":small[:gray[{names}{more}]]"
+            )
 
 
 def _rules() -> None:
@@ -262,17 +263,16 @@ def _rules() -> None:
         )
         rows = [
             {
-                "Rule": rule.text,
+                "Rule": plain(rule.text),
                 "Points": "not advised" if rule.points <= OUT else f"{rule.points:+d}",
-                "Rests on": rule.source.title,
-                "Page": rule.source.url or None,
+                "Rests on": source_text(rule.source),
             }
             for rule in RULES
         ]
-        st.dataframe(
+        st.table(
             pd.DataFrame(rows),
             hide_index=True,
-            column_config={"Page": st.column_config.LinkColumn(display_text="open")},
+            border="horizontal",
             alt="Every rule of the advisor with its points and its source",
         )
 
