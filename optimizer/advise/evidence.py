@@ -16,29 +16,29 @@ from optimizer.measured import measured
 from optimizer.store.records import Variant
 
 MANY, FEW = 0.5, 0.25
-"""Shares of the weights' bytes that are most of them, and only some."""
+"""Shares of the parameters that are most of them, and only some."""
 _SMALL_TENSOR = 1024
 """Values below which dynamic range leaves a tensor in float32."""
 _MOST_NAMES = 3
 
 
-def most_bytes_can_be_pruned(case: Case) -> str | None:
-    """Zeros pay where most bytes are in layers that can be pruned."""
+def most_parameters_can_be_pruned(case: Case) -> str | None:
+    """Zeros pay where most parameters are in layers that can be pruned."""
     return _share(case.situation, "prune", "pruned", above=MANY) if case.zeros else None
 
 
-def few_bytes_can_be_pruned(case: Case) -> str | None:
-    """Zeros gain little where few bytes are in layers that can be pruned."""
+def few_parameters_can_be_pruned(case: Case) -> str | None:
+    """Zeros gain little where few parameters are in layers that can be pruned."""
     return _share(case.situation, "prune", "pruned", below=FEW) if case.zeros else None
 
 
-def most_bytes_can_be_clustered(case: Case) -> str | None:
-    """Shared values pay where most bytes are in layers that can be clustered."""
+def most_parameters_can_be_clustered(case: Case) -> str | None:
+    """Shared values pay where most parameters are in layers that can be clustered."""
     return _share(case.situation, "cluster", "clustered", above=MANY) if case.clusters else None
 
 
-def few_bytes_can_be_clustered(case: Case) -> str | None:
-    """Shared values gain little where few bytes are in layers that can be clustered."""
+def few_parameters_can_be_clustered(case: Case) -> str | None:
+    """Shared values gain little where few parameters are in layers that can be clustered."""
     return _share(case.situation, "cluster", "clustered", below=FEW) if case.clusters else None
 
 
@@ -227,16 +227,18 @@ def training_is_short(case: Case) -> str | None:
 def _share(
     situation: Situation, technique: str, verb: str, above: float = 0.0, below: float = 2.0
 ) -> str | None:
-    """How much of the weights' bytes a technique can act on, where it is between two shares."""
+    """How much of the parameters a technique can act on, where it is between two shares."""
     able = situation.able(technique)
-    share = situation.share_of_bytes(able)
+    share = situation.share_of_parameters(able)
     if share is None or not above <= share < below:
         return None
-    largest = max(able, key=lambda name: situation.share_of_bytes([name]) or 0.0, default=None)
+    largest = max(able, key=lambda name: situation.share_of_parameters([name]) or 0.0, default=None)
     most = (
-        "" if largest is None else f", {_percent(situation.share_of_bytes([largest]))} in {largest}"
+        ""
+        if largest is None
+        else f", {_percent(situation.share_of_parameters([largest]))} in {largest}"
     )
-    return f"{_percent(share)} of the weights' bytes are in layers that can be {verb}{most}."
+    return f"{_percent(share)} of the parameters are in layers that can be {verb}{most}."
 
 
 def _percent(share: float | None) -> str:

@@ -27,13 +27,14 @@ _BEARABLE = 0.02
 at 50 % zeros and 2.0 at 75 %."""
 
 _ENDS: tuple[dict[str, Any], ...] = (
-    {"mode": "none"},
-    {"mode": "float16"},
-    {"mode": "dynamic"},
     {"mode": "int8"},
     {"mode": "int8", "aware": True},
+    {"mode": "dynamic"},
+    {"mode": "float16"},
+    {"mode": "none"},
     {"mode": "int16x8"},
 )
+"""How a model is quantized in the end; of equally advised recipes the first comes first."""
 
 StepKind = Literal["start", "same", "harsher", "gentler", "between"]
 

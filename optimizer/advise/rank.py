@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from optimizer.advise.case import IMPOSSIBLE, OUT, Case, Reason
+from optimizer.advise.documents import COUNTED
 from optimizer.advise.ladder import candidates
 from optimizer.advise.rules import against_target, reasons
 from optimizer.advise.savings import suits
@@ -63,7 +64,7 @@ class Report:
     Attributes:
         standing: of what is measured and suits, the first first.
         advice: what to try, the first first.
-        left_out: what is possible and not advised.
+        left_out: what is not advised, or not possible with the model.
         impossible: why nothing can be done to the model at all, where that is so.
     """
 
@@ -80,11 +81,11 @@ def report(situation: Situation, wish: Wish) -> Report:
     """
     judged: list[tuple[str, Advice]] = []
     left_out: list[LeftOut] = []
-    refusals: list[str] = []
+    refused: list[LeftOut] = []
     for candidate in candidates(situation, wish):
         problems = objections(candidate.recipe, situation.model_facts, situation.task)
         if problems:
-            refusals += problems
+            refused.append(LeftOut(candidate.recipe, _refusal(problems[0])))
             continue
         said = reasons(Case(candidate.recipe, situation, wish, candidate.step))
         points = sum(reason.points for reason in said)
@@ -97,9 +98,14 @@ def report(situation: Situation, wish: Wish) -> Report:
     return Report(
         _standing(situation, wish)[: max(1, FEWEST - len(advice))],
         advice,
-        tuple(sorted(left_out, key=lambda item: item.reason.points <= OUT)),
-        refusals[0] if everything and refusals else None,
+        (*sorted(left_out, key=lambda item: item.reason.points <= OUT), *refused),
+        refused[0].reason.text if everything and refused else None,
     )
+
+
+def _refusal(problem: str) -> Reason:
+    """Why a recipe cannot run on the model or its data, as a reason."""
+    return Reason(problem, COUNTED, IMPOSSIBLE, "objections")
 
 
 def _short_list(judged: Sequence[tuple[str, Advice]]) -> tuple[Advice, ...]:

@@ -47,6 +47,7 @@ _TARGET = (
 
 _PRIORITY = (
     Rule(doc.float32_weights_are_large, COUNTED, -3),
+    Rule(doc.eight_bits_quarter_the_file, POST_TRAINING, +2),
     Rule(doc.float16_halves_the_file, FLOAT16, +1),
     Rule(doc.float16_is_nearly_exact, FLOAT16, +2),
     Rule(doc.zeros_compress, PRUNING, +2),
@@ -71,13 +72,13 @@ _PRIORITY = (
 """What matters most, and how much may be lost."""
 
 _MODEL = (
-    Rule(own.most_bytes_can_be_pruned, COUNTED, +1),
-    Rule(own.few_bytes_can_be_pruned, COUNTED, -3),
-    Rule(own.most_bytes_can_be_clustered, COUNTED, +1),
-    Rule(own.few_bytes_can_be_clustered, COUNTED, -3),
+    Rule(own.most_parameters_can_be_pruned, COUNTED, +1),
+    Rule(own.few_parameters_can_be_pruned, COUNTED, -3),
+    Rule(own.most_parameters_can_be_clustered, COUNTED, +1),
+    Rule(own.few_parameters_can_be_clustered, COUNTED, -3),
     Rule(own.most_layers_can_lose_channels, COUNTED, +1),
     Rule(own.few_layers_can_lose_channels, COUNTED, -2),
-    Rule(own.dynamic_range_leaves_small_tensors, COUNTED, -1),
+    Rule(own.dynamic_range_leaves_small_tensors, COUNTED, -2),
     Rule(own.aware_training_covers_all, COUNTED, 0),
     Rule(own.aware_training_leaves_layers_out, COUNTED, -1),
     Rule(own.training_is_short, COUNTED, -1),

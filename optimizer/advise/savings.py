@@ -9,7 +9,7 @@ from optimizer.advise.case import Case
 from optimizer.advise.situation import Situation
 from optimizer.advise.wish import Priority, Wish
 from optimizer.format import format_bytes
-from optimizer.measured import measured
+from optimizer.measured import Measured, measured
 from optimizer.recipe import Recipe
 from optimizer.store.records import Variant
 
@@ -102,9 +102,14 @@ def _suiting(case: Case) -> list[tuple[Variant, tuple[float, ...]]]:
 
 
 def suits(situation: Situation, wish: Wish, variant: Variant) -> bool:
-    """Whether a measured variant keeps the limit and its promises, with ends the target takes."""
+    """Whether a measured variant is better than the baseline in what matters most.
+
+    It keeps the limit and its promises, and has inputs and outputs that the target takes.
+    """
     found = measured(variant)
     if found is None or found.broken or variant.is_baseline:
+        return False
+    if not _improves(found, measured(situation.baseline), wish):
         return False
     if wish.target in ("micro", "npu") and variant.recipe.quantize.io == "float32":
         return False
@@ -112,6 +117,29 @@ def suits(situation: Situation, wish: Wish, variant: Variant) -> bool:
         return True
     loss = situation.loss(variant)
     return loss is not None and loss <= wish.may_lose + 1e-9
+
+
+def _improves(found: Measured, base: Measured | None, wish: Wish) -> bool:
+    """Whether a variant is better than the baseline in what matters most, as far as is known.
+
+    Time and memory on other hardware are not known; it is enough that the arithmetic is no more.
+    """
+    if base is None:
+        return False
+    if wish.priority == "accuracy":
+        return found.value is not None
+    if wish.priority == "latency" and wish.target == "cpu":
+        latency = found.latency
+        return bool(latency and latency.significant and (latency.ratio or 1.0) < 1)
+    if wish.priority in ("latency", "memory") and wish.target != "cpu":
+        return found.macs is not None and base.macs is not None and found.macs <= base.macs
+    measures = {
+        "download": (found.gzip_bytes, base.gzip_bytes),
+        "flash": (found.size_bytes, base.size_bytes),
+        "memory": (found.peak_memory_bytes, base.peak_memory_bytes),
+    }
+    own, reference = measures[wish.priority]
+    return own is not None and reference is not None and own < reference
 
 
 def savings(wish: Wish, recipe: Recipe) -> tuple[float, ...]:

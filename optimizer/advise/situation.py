@@ -131,19 +131,11 @@ class Situation:
         """The model's layers that have parameters, as its facts list them."""
         return [layer for layer in self.model_facts.get("layers") or () if layer["parameters"]]
 
-    def share_of_bytes(self, layers: Iterable[str]) -> float | None:
-        """Which share of the weights' bytes some layers have; ``None`` when not known."""
-        total = sum(weight.size_bytes for weight in self.weights)
-        if not total:
-            return None
-        names = tuple(layers)
-        of = sum(w.size_bytes for w in self.weights if any(is_of(w.name, name) for name in names))
-        return of / total
-
-
-def is_of(tensor: str, layer: str) -> bool:
-    """Whether a weight tensor belongs to a layer: its name may add a role or a number."""
-    return tensor == layer or tensor.startswith((f"{layer} (", f"{layer} #"))
+    def share_of_parameters(self, layers: Iterable[str]) -> float | None:
+        """Which share of the model's parameters some layers have; ``None`` when not known."""
+        counts = {layer["name"]: layer["parameters"] for layer in self.layers_with_weights}
+        total = sum(counts.values())
+        return sum(counts.get(name, 0) for name in layers) / total if total else None
 
 
 def core(recipe: Recipe) -> Core:

@@ -115,10 +115,10 @@ def _facts(known: Situation, wish: Wish) -> None:
             parts.append(f"{format_metric(base.metric, base.value)}{count}")
         if base.macs is not None:
             parts.append(f"{format_count(base.macs)} multiply-accumulates")
-    if known.weights:
-        largest = max(known.weights, key=lambda weight: weight.size_bytes)
-        share = largest.size_bytes / sum(weight.size_bytes for weight in known.weights)
-        parts.append(f"{100 * share:.0f} % of the weights' bytes in {largest.name}")
+    if known.layers_with_weights:
+        largest = max(known.layers_with_weights, key=lambda layer: int(layer["parameters"]))
+        share = known.share_of_parameters([largest["name"]]) or 0.0
+        parts.append(f"{100 * share:.0f} % of the parameters in {largest['name']}")
     if known.sensitivity is None and known.labelled:
         parts.append("no sensitivity scan of single layers yet")
     text = " · ".join(parts) if base else "The baseline is not measured yet."

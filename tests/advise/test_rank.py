@@ -1,6 +1,7 @@
 """The advice: valid, possible, new, and sensible on the sample study."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -25,10 +26,9 @@ from tests.advise.known import (
     done,
     facts,
     layer,
-    weights,
 )
 from tests.advise.known import situation as made
-from tests.variants import variant
+from tests.variants import baseline, variant
 
 WISHES = [
     *(Wish(target, priority) for target, priority in itertools.product(TARGETS, PRIORITIES)),
@@ -127,8 +127,40 @@ def test_a_variant_with_float_ends_is_no_answer_for_a_microcontroller():
     assert [standing.variant.name for standing in found.standing] == ["int8 ends"]
 
 
+@pytest.mark.parametrize("latency", [{"ratio": 2.8, "significant": True}, {"significant": False}])
+def test_what_is_no_faster_is_no_answer_to_latency(latency):
+    study = made(done("int8", INT8, latency=latency))
+    found = report(study, Wish("cpu", "latency"))
+    assert found.standing == ()
+    assert all(advice.recipe.quantize.mode != "int8" for advice in found.advice)
+    assert any(advice.recipe.prune for advice in found.advice)  # channels help all the same
+
+
+def test_what_the_model_does_not_allow_is_left_out_with_the_objection():
+    found = report(STUDIES["SavedModel with loops"], Wish())
+    texts = {item.reason.text for item in found.left_out}
+    assert any("has a loop" in text for text in texts)
+    assert any("without its Keras layers" in text for text in texts)
+    assert [advice.recipe.quantize.mode for advice in found.advice] == ["dynamic", "float16"]
+
+
+def test_a_scan_of_single_layers_gives_sparsities_by_layer():
+    def scanned(name, rise):
+        prune = {"0.5": {"rise": rise, "fall": 0.0}, "0.9": {"rise": 4 * rise, "fall": 0.0}}
+        return {"name": name, "weights": 4000, "prune": prune, "cluster": None, "int8": None}
+
+    study = made(sensitivity={"layers": [scanned("big", 0.01), scanned("small", 1.0)]})
+    found = report(study, Wish())
+    own = [advice for advice in found.advice if advice.recipe.layers]
+    assert own
+    layers = own[0].recipe.layers
+    assert layers["big"].final_sparsity > layers["small"].final_sparsity
+    assert any("sensitivity scan of this model" in r.text for r in own[0].reasons)
+
+
 def test_time_on_other_hardware_is_not_made_up():
-    study = made(done("narrow", CHANNELS, macs=1000))
+    known = made(done("narrow", CHANNELS, macs=1000))
+    study = replace(known, variants=(baseline(macs=2000), *known.variants[1:]))
     (standing,) = report(study, Wish("gpu", "latency")).standing
     assert "not measured here" in standing.figure
     assert "ms" not in standing.figure
@@ -211,14 +243,14 @@ def test_what_the_store_knows_is_gathered(sample):
     variants = store.list_variants(study.id)
     known = situation(store, study, variants)
     assert (known.metric, known.sensitivity) == ("accuracy", None)
-    assert known.share_of_bytes(["dense_1"]) == pytest.approx(0.734, abs=0.01)
-    assert known.share_of_bytes(known.able("prune")) == pytest.approx(1.0)
+    assert known.share_of_parameters(["dense_1"]) == pytest.approx(0.734, abs=0.01)
+    assert known.share_of_parameters(known.able("prune")) == pytest.approx(1.0)
     by_name = {item.name: operators(store, item) for item in variants}
     assert by_name["int8"].in_float == {}
     assert by_name["int8"].by_kind == {"int8": 9, "float32": 1}
     assert by_name["float32 baseline"].in_float["CONV_2D"] == 3
 
 
-def test_without_weights_nothing_is_said_of_shares():
-    assert made(weights=()).share_of_bytes(["big"]) is None
-    assert made(weights=weights(big=1)).share_of_bytes(["big"]) == 1.0
+def test_shares_are_known_only_with_layers():
+    assert made(model={"layers": []}).share_of_parameters(["big"]) is None
+    assert made().share_of_parameters(["big"]) == pytest.approx(4000 / 4400)

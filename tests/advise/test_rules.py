@@ -35,7 +35,7 @@ KEPT = done("int8", INT8, 0.96)
 FAST = {"ratio": 0.5, "significant": True}
 SLOW = {"ratio": 1.3, "significant": True}
 SAME = {"ratio": 0.99, "significant": False}
-STIFF = facts(layer("big", techniques=()), layer("small"))
+STIFF = facts(layer("big", techniques=()), layer("small", 400))
 SMALL = situation(weights=weights(a=500, b=600, c=4000))
 IN_FLOAT = situation(KEPT, operators={"int8": operators(SOFTMAX=1)})
 ALL_INT = situation(KEPT, operators={"int8": operators()})
@@ -83,23 +83,33 @@ CASES = {
         case(INT8, target="micro"),
     ),
     "cpu_runs_int8_fast": (
+        case(INT8, priority="latency"),
+        case(INT8, priority="latency", target="gpu"),
         case(INT8),
-        case(INT8, target="gpu"),
-        case(INT8, priority="accuracy"),
+        case(DYNAMIC, priority="latency"),
+    ),
+    "cpu_runs_dynamic_range": (
+        case(DYNAMIC, priority="latency"),
+        case(INT8, priority="latency"),
         case(DYNAMIC),
     ),
-    "cpu_runs_dynamic_range": (case(DYNAMIC), case(INT8), case(DYNAMIC, target="npu")),
+    "eight_bits_quarter_the_file": (
+        case(INT8),
+        case(FLOAT16),
+        case(INT8, priority="latency"),
+    ),
     "cpu_unpacks_float16": (
         case(FLOAT16, priority="latency"),
         case(FLOAT16),
         case(FLOAT16, priority="latency", target="gpu"),
     ),
     "int16_activations_are_slow": (
-        case(INT16, priority="latency"),
         case(INT16),
+        case(INT16, priority="accuracy"),
+        case(INT16, target="micro"),
         case(INT8, priority="latency"),
     ),
-    "float32_weights_are_large": (case(PRUNE), case(FLOAT16), case(PRUNE, priority="accuracy")),
+    "float32_weights_are_large": (case(PRUNE), case(FLOAT16), case(PRUNE, priority="latency")),
     "float16_halves_the_file": (case(FLOAT16), case(INT8), case(FLOAT16, priority="latency")),
     "float16_is_nearly_exact": (
         case(FLOAT16, priority="accuracy"),
@@ -177,23 +187,23 @@ CASES = {
         case(PRUNE),
         case(CHANNELS, step=step("start")),
     ),
-    "most_bytes_can_be_pruned": (
+    "most_parameters_can_be_pruned": (
         case(PRUNE),
         case(CLUSTER),
         case(PRUNE, known=situation(model=STIFF)),
-        case(PRUNE, known=situation(weights=())),
+        case(PRUNE, known=situation(model={"layers": []})),
     ),
-    "few_bytes_can_be_pruned": (
+    "few_parameters_can_be_pruned": (
         case(PRUNE, known=situation(model=STIFF)),
         case(PRUNE),
-        case(PRUNE, known=situation(model=STIFF, weights=())),
+        case(PRUNE, known=situation(model={"layers": []})),
     ),
-    "most_bytes_can_be_clustered": (
+    "most_parameters_can_be_clustered": (
         case(CLUSTER),
         case(PRUNE),
         case(CLUSTER, known=situation(model=STIFF)),
     ),
-    "few_bytes_can_be_clustered": (
+    "few_parameters_can_be_clustered": (
         case(CLUSTER, known=situation(model=STIFF)),
         case(CLUSTER),
         case(PRUNE, known=situation(model=STIFF)),
