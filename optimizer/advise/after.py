@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from optimizer.advise.documents import MEASURED, Source
-from optimizer.advise.situation import Situation, clearly_differs
+from optimizer.advise.situation import Situation, clearly_differs, core
 from optimizer.advise.wish import loss_beyond
 from optimizer.errors import InputError
 from optimizer.format import format_metric
@@ -63,6 +63,26 @@ class After:
         changed = changed_recipe(self.recipe, {part: _NOTHING[part]})
         return self.situation.like(changed) if changed else None
 
+    def gentler(self, part: str) -> Variant | None:
+        """The nearest measured variant that takes less away in one part alone.
+
+        Args:
+            part: ``prune``, less pruned, or ``cluster``, with more clusters.
+        """
+        place, mine = _PLACES[part], core(self.recipe)
+        own = _harshness(self.recipe, part)
+        found = [
+            variant
+            for variant in self.situation.done
+            if (its := core(variant.recipe))[:place] == mine[:place]
+            and its[place + 1 :] == mine[place + 1 :]
+            and (harshness := _harshness(variant.recipe, part)) is not None
+            and own is not None
+            and harshness < own
+            and _same_kind(variant.recipe, self.recipe)
+        ]
+        return max(found, key=lambda v: _harshness(v.recipe, part) or 0.0, default=None)
+
     def fell_since(self, other: Variant | None) -> float | None:
         """What was lost since another variant, where that is beyond the 95 % interval."""
         before, mine = measured(other), self.situation.loss(self.variant)
@@ -83,6 +103,24 @@ class After:
         return (
             f"{since} ({value_text(other)} → {value_text(self.variant)}), beyond the 95 % interval"
         )
+
+
+_PLACES = {"prune": 0, "cluster": 2}
+"""Part → its place in a recipe's core."""
+
+
+def _harshness(recipe: Recipe, part: str) -> float | None:
+    if part == "prune":
+        return recipe.prune.schedule.final if recipe.prune else None
+    return -float(recipe.cluster.number_of_clusters) if recipe.cluster else None
+
+
+def _same_kind(first: Recipe, second: Recipe) -> bool:
+    """Whether two recipes prune the same structure, and cluster both by channel or neither."""
+    if first.prune and second.prune and first.prune.structure != second.prune.structure:
+        return False
+    both = first.cluster and second.cluster
+    return not both or first.cluster.per_channel == second.cluster.per_channel  # type: ignore[union-attr]
 
 
 _NOTHING: dict[str, Any] = {"prune": None, "cluster": None, "quantize": {"mode": "none"}}

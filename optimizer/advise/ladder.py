@@ -16,11 +16,11 @@ from optimizer.advise.wish import Wish
 from optimizer.errors import InputError
 from optimizer.recipe import Recipe
 from optimizer.search.per_layer import alternatives
-from optimizer.store.records import Variant
+from optimizer.store.records import ACTIVE, Variant
 
-_SPARSITIES = (0.5, 0.6, 0.7, 0.8, 0.9)
+_SPARSITIES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9)
 _CLUSTERS = (64, 32, 16, 8, 4)
-_BOTH = ((0.5, 32), (0.5, 16), (0.6, 16), (0.7, 16), (0.8, 16), (0.8, 8), (0.9, 8), (0.9, 4))
+_BOTH = ((0.5, 32), (0.5, 16), (0.6, 16), (0.7, 16), (0.8, 16), (0.8, 8), (0.85, 8), (0.9, 8))
 _REMOVED = (0.2, 0.35, 0.5, 0.65)
 _BEARABLE = 0.02
 """A loss from which on a harsher start is sensible: TFMOT's table has InceptionV3 lose 0.1 points
@@ -113,9 +113,12 @@ def next_step(
 def _next_of(
     family: str, rungs: Sequence[Recipe], situation: Situation, wish: Wish
 ) -> Candidate | None:
+    tried = [situation.tried(recipe) for recipe in rungs]
+    if any(variant and variant.state in ACTIVE for variant in tried):
+        return None  # what is under way says what to try next
     measured = [_evidence(situation, recipe) for recipe in rungs]
     kept = [_keeps(situation, variant, wish) for variant in measured]
-    free = [situation.tried(recipe) is None for recipe in rungs]
+    free = [variant is None for variant in tried]
     start = len(rungs) // 2 if (wish.may_lose or 0.0) >= _BEARABLE else 0
     found = next_step(kept, free, start)
     if found is None:

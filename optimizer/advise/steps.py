@@ -16,7 +16,8 @@ from optimizer.measured import measured
 
 def fell_at_clustering(after: After) -> Suggestion | None:
     """The metric fell at clustering: more clusters, for the layers that need them if known."""
-    cluster, before = after.recipe.cluster, after.without("cluster")
+    cluster = after.recipe.cluster
+    before = after.without("cluster") or after.gentler("cluster")
     fell = after.fell_since(before)
     if cluster is None or before is None or fell is None or not after.lost_too_much:
         return None
@@ -39,13 +40,18 @@ def fell_at_clustering(after: After) -> Suggestion | None:
 
 def fell_at_pruning(after: After) -> Suggestion | None:
     """The metric fell at pruning: fewer zeros, or divided by what layers bear if that is known."""
-    prune, before = after.recipe.prune, after.without("prune")
+    prune, gentler_one = after.recipe.prune, after.gentler("prune")
+    before = after.without("prune") or gentler_one
     fell = after.fell_since(before)
     if prune is None or before is None or fell is None or not after.lost_too_much:
         return None
     if prune.structure.kind == "n_m":
         return None
-    final = round(prune.schedule.final - (0.1 if prune.schedule.final > 0.3 else 0.05), 2)
+    least = gentler_one.recipe.prune if gentler_one else None
+    final = prune.schedule.final - (0.1 if prune.schedule.final > 0.3 else 0.05)
+    if least is not None:  # between the two
+        final = max(final, (least.schedule.final + prune.schedule.final) / 2)
+    final = round(final, 3)
     if prune.schedule.kind == "steps" or final <= 0:
         return None
     field = "final_sparsity" if prune.schedule.kind == "polynomial" else "target_sparsity"

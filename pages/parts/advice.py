@@ -21,6 +21,8 @@ from pages.parts.recipe_form import load_recipe
 from pages.parts.text import plain
 
 _MOST_ON_COMPARE = 2
+_ONE = "One recipe"
+"""What the Optimize page calls it when no sweep is wanted."""
 _INT8 = Recipe.parse({"quantize": {"mode": "int8"}})
 """What its file leaves in float, int8 leaves in float in every recipe."""
 
@@ -115,7 +117,8 @@ def recipe_buttons(study: Study, recipe: Recipe, key: str, *, main: bool = False
             help="Sets the controls of the Optimize page to this recipe, to change it before.",
         ):
             load_recipe(recipe)
-            st.session_state["opt_kind"] = "One recipe"
+            if st.session_state.get("opt_kind", _ONE) != _ONE:
+                st.session_state["opt_kind"] = _ONE
             st.switch_page(context.OPTIMIZE, query_params=context.study_link(study))
 
 

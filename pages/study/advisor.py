@@ -255,6 +255,12 @@ def _left_out(found: Report) -> None:
             )
 
 
+def _points(points: int) -> str:
+    if points <= OUT:
+        return "not advised"
+    return f"{points:+d}" if points else "0"
+
+
 def _rules() -> None:
     with st.expander(f"All {len(RULES)} rules", icon=":material/rule:"):
         st.caption(
@@ -264,7 +270,7 @@ def _rules() -> None:
         rows = [
             {
                 "Rule": plain(rule.text),
-                "Points": "not advised" if rule.points <= OUT else f"{rule.points:+d}",
+                "Points": _points(rule.points),
                 "Rests on": source_text(rule.source),
             }
             for rule in RULES

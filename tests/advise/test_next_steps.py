@@ -133,6 +133,20 @@ def test_figures_are_those_of_the_variants():
     assert first.recipe.cluster.number_of_clusters == 32
 
 
+def test_between_a_gentler_one_and_this_is_tried_next():
+    """Without the variant that is not pruned, the less pruned one is what it fell since."""
+    both = {**CLUSTER, **INT8}
+    gentle = {"prune": {"schedule": {"kind": "polynomial", "final_sparsity": 0.6}}}
+    chosen = done("80", {**PRUNE, **both}, 0.90)
+    (first, *_) = said(chosen, done("60", {**gentle, **both}, 0.955)).suggestions
+    assert "loses 5.5 points more than “60”" in first.evidence
+    assert first.recipe.prune.schedule.final_sparsity == pytest.approx(0.7)
+    fewer = done("few", {"cluster": {"number_of_clusters": 4}, **INT8}, 0.90)
+    (first, *_) = said(fewer, done("more", both, 0.955)).suggestions
+    assert "than “more”" in first.evidence
+    assert first.recipe.cluster.number_of_clusters == 8
+
+
 def test_more_clusters_go_to_the_layers_that_the_scan_found():
     scan = {
         "layers": [
