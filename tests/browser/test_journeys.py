@@ -16,7 +16,7 @@ from tests.browser.conftest import SETTLED
 
 ENGINE_SECONDS = 90_000
 PATHS = [
-    *("compare", "explore", "optimize", "sensitivity", "variant", "model", "data"),
+    *("compare", "explore", "advisor", "optimize", "sensitivity", "variant", "model", "data"),
     *("runs", "new", "studies", "settings"),
 ]
 TRAINING = re.compile(r"epoch \d+ of 900")

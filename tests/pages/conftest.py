@@ -12,15 +12,8 @@ from optimizer.store import Store
 
 ROOT = Path(__file__).parents[2]
 STUDY_PAGES = (
-    "compare",
-    "explore",
-    "optimize",
-    "sensitivity",
-    "search",
-    "variant",
-    "model",
-    "data",
-    "runs",
+    *("compare", "explore", "advisor", "optimize", "sensitivity", "search"),
+    *("variant", "model", "data", "runs"),
 )
 
 
