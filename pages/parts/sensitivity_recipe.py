@@ -159,9 +159,8 @@ def _changed(edit: Edit, scan: Scan) -> pd.DataFrame:
     rows = [
         {
             "Layer": plain(layer.name),
-            "Setting": _TITLES[field],
-            "Before": _shown(field, was.get(field)),
-            "After": _shown(field, now.get(field)),
+            "Before → after": f"{_TITLES[field]} {_shown(field, was.get(field))} → "
+            f"{_shown(field, now.get(field))}",
             "Why": plain(edit.reason(layer.name, field)),
         }
         for layer, was, now in layers

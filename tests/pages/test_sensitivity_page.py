@@ -73,7 +73,7 @@ def test_sensitive_layers_are_protected_with_reasons_and_can_be_run(scanned):
     check(button(app, "Protect the sensitive layers").click().run())
     (table,) = app.table
     (row,) = table.value.to_dict("records")
-    assert (row["Layer"], row["Before"], row["After"]) == ("conv\\_1", "80 %", "50 %")
+    assert (row["Layer"], row["Before → after"]) == ("conv\\_1", "Sparsity 80 % → 50 %")
     assert "loses 30 points; at 50 % it loses 0.2 points" in row["Why"]
     recipe = Recipe.parse({**BASE, "layers": {"conv_1": {"final_sparsity": 0.5}}})
     run_button = button(app, "Run")
@@ -106,7 +106,7 @@ def test_a_cell_can_be_set_without_a_pointer_and_what_cannot_be_is_said(scanned)
     check(app.selectbox(key="sense_layer").set_value("conv_3").run())
     check(button(app, "Set or take back").click().run())
     (row,) = app.table[0].value.to_dict("records")
-    assert (row["Layer"], row["After"]) == ("conv\\_3", "50 %")
+    assert (row["Layer"], row["Before → after"]) == ("conv\\_3", "Sparsity 80 % → 50 %")
     assert "Chosen by hand" in row["Why"]
     heat = charts(app)[0]
     assert [shape["type"] for shape in heat["layout"]["shapes"]] == ["rect"]
