@@ -49,6 +49,8 @@ class Execution:
                 await self._latency()
             elif self._run.kind == "search":
                 await self._search()
+            elif self._run.kind == "inspect":
+                await self._inspect()
             else:
                 await self._variants()
         except asyncio.CancelledError:
@@ -79,6 +81,12 @@ class Execution:
         state = self._store.engine_state()
         slots = state.slots if state else 1
         await Search(self._store, self._stages, self._run, self._threads, slots).run()
+
+    async def _inspect(self) -> None:
+        from optimizer.engine.inspecting import inspect
+
+        error = await inspect(self._store, self._stages, self._run, self._threads)
+        self._store.update_run(self._run.id, state="failed" if error else "done", error=error)
 
     async def _facts(self, stage: Stage) -> dict[str, Any]:
         self._stages.plan([(stage, ())])
