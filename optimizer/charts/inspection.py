@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 
-from optimizer.charts.style import BLUE, GREY, ORANGE, styled
+from optimizer.charts.style import AMBER, BLUE, GREY, ORANGE, styled
 from optimizer.inspection.layers import OperatorFacts
 
 _ROW = 24
@@ -32,37 +33,78 @@ def piece_name(operators: Sequence[int], names: Mapping[int, str]) -> str:
     return f"{known[0]} … {known[-1].split(' ')[0]}"
 
 
-def time_figure(pieces: Sequence[Mapping[str, Any]], names: Mapping[int, str]) -> go.Figure:
+def operator_keys(facts: Sequence[OperatorFacts]) -> dict[int, str]:
+    """Index of an operator → what the same operator is called in another file of the model.
+
+    Its first weight where it has one, else its kind and which of that kind it is.
+    """
+    seen: Counter[str] = Counter()
+    keys = {}
+    for each in facts:
+        seen[each.kind] += 1
+        keys[each.index] = each.labels[0] if each.labels else f"{each.kind} {seen[each.kind]}"
+    return keys
+
+
+def time_figure(
+    pieces: Sequence[Mapping[str, Any]],
+    names: Mapping[int, str],
+    before: Mapping[int, float] | None = None,
+) -> go.Figure:
     """Draw the time of each operator with its interval, in the order they run.
 
     Args:
         pieces: of :func:`optimizer.inspection.profile.profile_of`.
         names: of the operators.
+        before: operator → milliseconds that the baseline's takes.
     """
-    bars = {
-        "type": "bar",
-        "orientation": "h",
-        "y": [piece_name(piece["operators"], names) for piece in pieces],
-        "x": [1000 * piece["ms"] for piece in pieces],
-        "marker": {"color": [BLUE if piece["certain"] else GREY for piece in pieces]},
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": [1000 * max(0.0, piece["ci_ms"][1] - piece["ms"]) for piece in pieces],
-            "arrayminus": [1000 * max(0.0, piece["ms"] - piece["ci_ms"][0]) for piece in pieces],
-            "thickness": 1.5,
-            "width": 3,
-            "color": GREY,
-        },
-        "hovertemplate": "%{y}: %{x:.2f} µs<extra></extra>",
-    }
-    return _rows([bars], len(pieces), "Time (µs); grey: not above the noise")
+    labels = [piece_name(piece["operators"], names) for piece in pieces]
+    bars: list[dict[str, Any]] = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": "This variant",
+            "y": labels,
+            "x": [1000 * piece["ms"] for piece in pieces],
+            "marker": {"color": [BLUE if piece["certain"] else GREY for piece in pieces]},
+            "error_x": {
+                "type": "data",
+                "symmetric": False,
+                "array": [1000 * max(0.0, piece["ci_ms"][1] - piece["ms"]) for piece in pieces],
+                "arrayminus": [
+                    1000 * max(0.0, piece["ms"] - piece["ci_ms"][0]) for piece in pieces
+                ],
+                "thickness": 1.5,
+                "width": 3,
+                "color": AMBER,
+            },
+            "hovertemplate": "%{y}: %{x:.2f} µs<extra></extra>",
+        }
+    ]
+    known = [
+        (label, 1000 * before[piece["operators"][0]])
+        for label, piece in zip(labels, pieces, strict=True)
+        if before and len(piece["operators"]) == 1 and piece["operators"][0] in before
+    ]
+    if known:
+        bars.append(
+            {
+                "type": "bar",
+                "orientation": "h",
+                "name": "Baseline",
+                "y": [label for label, _ in known],
+                "x": [value for _, value in known],
+                "marker": {"color": "rgba(128,134,142,0.25)", "line": {"width": 1, "color": GREY}},
+                "hovertemplate": "%{y}: %{x:.2f} µs<extra>Baseline</extra>",
+            }
+        )
+    return _rows(bars, labels, "Time (µs)", _ROW * len(bars))
 
 
 def error_figure(
     facts: Sequence[OperatorFacts], activations: Mapping[str, Any], names: Mapping[int, str]
 ) -> go.Figure:
-    """Draw how far each operator's output is from its references.
+    """Draw how far each operator's output is from its references, on a logarithmic axis.
 
     Args:
         facts: of the operators.
@@ -70,48 +112,54 @@ def error_figure(
         names: of the operators.
     """
     found = activations["operators"]
-    bars = []
-    for key, title, color in (
-        ("twin", "From quantizing activations", ORANGE),
-        ("baseline", "From the baseline", BLUE),
+    marks = []
+    for key, title, color, symbol in (
+        ("twin", "From quantizing activations", ORANGE, "circle"),
+        ("baseline", "From the baseline", BLUE, "diamond"),
     ):
         rows = [
             (names[each.index], 100 * value)
             for each in facts
-            if (value := (found.get(str(each.index)) or {}).get(key)) is not None
+            if (value := (found.get(str(each.index)) or {}).get(key))
         ]
         if rows:
-            bars.append(
+            marks.append(
                 {
-                    "type": "bar",
-                    "orientation": "h",
+                    "type": "scatter",
+                    "mode": "markers",
                     "name": title,
                     "y": [name for name, _ in rows],
                     "x": [value for _, value in rows],
-                    "marker": {"color": color},
+                    "marker": {"color": color, "symbol": symbol, "size": 11},
                     "hovertemplate": "%{y}: %{x:.3g} %<extra>" + title + "</extra>",
                 }
             )
-    order = [names[each.index] for each in facts]
-    return _rows(
-        bars,
-        len(facts) * max(1, len(bars)),
-        "RMS of the difference (% of the reference)",
-        {"categoryorder": "array", "categoryarray": order},
-    )
+    drawn = {name for mark in marks for name in mark["y"]}
+    order = [names[each.index] for each in facts if names[each.index] in drawn]
+    return _rows(marks, order, "RMS difference (%)", _ROW + 4, {"type": "log", "dtick": "D2"})
 
 
 def _rows(
-    bars: Sequence[Mapping[str, Any]],
-    rows: int,
+    traces: Sequence[Mapping[str, Any]],
+    labels: Sequence[str],
     x_title: str,
-    y_axis: Mapping[str, Any] | None = None,
+    row: int,
+    x_axis: Mapping[str, Any] | None = None,
 ) -> go.Figure:
+    """Traces over one line for each label, the first on top."""
     return styled(
-        bars,
+        traces,
         x_title=x_title,
         y_title="",
-        height=120 + _ROW * rows,
-        y_axis={"autorange": "reversed", "showgrid": False, **(y_axis or {})},
+        height=130 + row * len(labels),
+        x_axis=x_axis,
+        y_axis={
+            "type": "category",
+            "categoryorder": "array",
+            "categoryarray": list(labels),
+            "range": [len(labels) - 0.5, -0.5],
+            "showgrid": len(traces) > 0 and traces[0]["type"] == "scatter",
+        },
+        showlegend=len(traces) > 1,
         bargap=0.25,
     )

@@ -27,22 +27,18 @@ def confusion_figure(
         change: whether these are differences from the baseline's counts.
     """
     totals = counts.sum(axis=1, keepdims=True)
-    shares = 100 * counts / np.maximum(1, totals)
     largest = max(1, int(np.abs(counts).max()))
-    color = (
-        {"z": counts.tolist(), "zmin": -largest, "zmax": largest, "colorscale": _DIVERGING}
-        if change
-        else {"z": shares.tolist(), "zmin": 0, "zmax": 100, "colorscale": _SEQUENTIAL}
-    )
-    written = len(names) <= _WRITTEN
+    z = counts / largest if change else counts / np.maximum(1, totals)
     text = [[_written(value, change) for value in row] for row in counts.tolist()]
     heat = {
         "type": "heatmap",
-        **color,
+        "z": (largest * z if change else 100 * z).tolist(),
+        "zmin": -largest if change else 0,
+        "zmax": largest if change else 100,
+        "colorscale": _DIVERGING if change else _SEQUENTIAL,
         "x": list(names),
         "y": list(names),
         "text": text,
-        **({"texttemplate": "%{text}"} if written else {}),
         "xgap": 1,
         "ygap": 1,
         "hovertemplate": "truth %{y}, predicted %{x}: %{text}<extra></extra>",
@@ -52,14 +48,46 @@ def confusion_figure(
             "outlinewidth": 0,
         },
     }
+    figure_texts = _cell_texts(np.abs(z), text, names) if len(names) <= _WRITTEN else []
     return styled(
-        [heat],
+        [heat, *figure_texts],
         x_title="Predicted",
         y_title="Truth",
         height=max(300, min(760, 120 + 34 * len(names))),
         x_axis={"type": "category", "showgrid": False},
         y_axis={"type": "category", "autorange": "reversed", "showgrid": False},
+        showlegend=False,
     )
+
+
+def _cell_texts(
+    strength: np.ndarray, text: Sequence[Sequence[str]], names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Counts in the cells: white on strong colours, elsewhere in the page's own text colour.
+
+    Plotly's own choice for a heat map takes a faint colour for a light one, also on a dark page.
+    """
+    traces = []
+    for strong in (False, True):
+        cells = [
+            (row, column)
+            for row in range(len(names))
+            for column in range(len(names))
+            if text[row][column] and bool(strength[row, column] > 0.5) == strong
+        ]
+        if cells:
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "text",
+                    "x": [names[column] for _, column in cells],
+                    "y": [names[row] for row, _ in cells],
+                    "text": [text[row][column] for row, column in cells],
+                    "hoverinfo": "skip",
+                    **({"textfont": {"color": "#FFFFFF"}} if strong else {}),
+                }
+            )
+    return traces
 
 
 def confusion_table(counts: np.ndarray, names: Sequence[str]) -> pd.DataFrame:

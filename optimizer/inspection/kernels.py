@@ -28,7 +28,7 @@ class WeightView:
         grid: the real values that the stored integers can stand for, within the range of the
             histogram; empty for floating point, for more than :data:`MAX_TICKS`, and for several
             channels with a scale each.
-        scales: the smallest and the largest step; ``None`` for floating point.
+        scales: the smallest and the largest step of what is looked at; ``None`` for floating point.
         channels: channels with a scale of their own; 0 when there is one scale or none.
     """
 
@@ -78,11 +78,7 @@ def weight_view(before: Weight | None, after: Weight, channel: int | None = None
         values=tuple(shown.tolist()),
         distinct=int(values.size),
         grid=_grid(after, channel, histogram),
-        scales=(
-            (float(quantization.scale.min()), float(quantization.scale.max()))
-            if quantization is not None
-            else None
-        ),
+        scales=_scales(after, channel),
         channels=len(quantization.scale) if quantization is not None and after.per_channel else 0,
     )
 
@@ -128,6 +124,15 @@ def _real(weight: Weight, channel: int | None) -> np.ndarray:
 
 def _channels(weight: Weight) -> int:
     return weight.shape[weight.channel_axis]
+
+
+def _scales(weight: Weight, channel: int | None) -> tuple[float, float] | None:
+    if weight.quantization is None:
+        return None
+    scales = weight.quantization.scale
+    if weight.per_channel and channel is not None:
+        scales = scales[channel : channel + 1]
+    return float(scales.min()), float(scales.max())
 
 
 def _grid(weight: Weight, channel: int | None, histogram: WeightHistogram) -> tuple[float, ...]:

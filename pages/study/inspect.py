@@ -47,7 +47,7 @@ def draw() -> None:
     if look == "Layers":
         draw_layers(study, variant, baseline, inspection)
     elif look == "Time":
-        draw_times(study, variant, inspection)
+        draw_times(study, variant, baseline, inspection)
     else:
         draw_predictions(study, variant, inspection)
 

@@ -51,21 +51,20 @@ def _table(facts: list[OperatorFacts], inspection: Inspection) -> None:
     rows = [
         {
             "#": number,
-            "Layer": each.layer if each.labels else "",
-            "Operator": each.kind,
-            "Output": " × ".join(map(str, each.output_shape)),
-            "Computes in": each.output_dtype,
-            "MACs": each.macs or None,
-            "Weights": each.weight_dtype,
+            "Operator": f"{each.layer} · {each.kind}" if each.labels else each.kind,
+            "Time (µs)": times.get(each.index),
+            "Activation error (%)": _percent((errors.get(str(each.index)) or {}).get("twin")),
+            "From baseline (%)": _percent((errors.get(str(each.index)) or {}).get("baseline")),
             "Bytes": each.weight_bytes,
             "Zeros (%)": _percent(each.sparsity),
             "Distinct": each.distinct,
+            "Weights": each.weight_dtype,
             "Weights changed (%)": _percent(each.change.rms_relative if each.change else None),
             "SQNR (dB)": each.change.sqnr_db if each.change else None,
             "Rounding, estimated (%)": _percent(each.rounding_relative),
-            "Activation error (%)": _percent((errors.get(str(each.index)) or {}).get("twin")),
-            "From baseline (%)": _percent((errors.get(str(each.index)) or {}).get("baseline")),
-            "Time (µs)": times.get(each.index),
+            "MACs": each.macs or None,
+            "Computes in": each.output_dtype,
+            "Output": " × ".join(map(str, each.output_shape)),
         }
         for number, each in enumerate(facts, 1)
     ]
@@ -73,7 +72,8 @@ def _table(facts: list[OperatorFacts], inspection: Inspection) -> None:
         pd.DataFrame(rows).dropna(axis="columns", how="all"),
         hide_index=True,
         column_config=_columns(),
-        alt="Operators with their multiply-accumulates, bytes, zeros, errors and times",
+        placeholder="",
+        alt="Operators with their times, errors, bytes, zeros and multiply-accumulates",
     )
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from optimizer.charts.inspection import operator_names, piece_name, time_figure
+from optimizer.charts.inspection import operator_keys, operator_names, piece_name, time_figure
 from optimizer.errors import FeatherweightError
 from optimizer.format import format_ms
 from optimizer.inspection.layers import OperatorFacts
-from optimizer.inspection.stages import Inspection
+from optimizer.inspection.stages import Inspection, read_inspection
+from optimizer.measured import measured
 from optimizer.store.records import ACTIVE, Study, Variant
 from pages.parts import context
 from pages.parts.chart import draw_chart
@@ -22,7 +23,7 @@ from pages.parts.text import plain
 from pages.parts.variant_picker import known_layers
 
 
-def draw_times(study: Study, variant: Variant, inspection: Inspection) -> None:
+def draw_times(study: Study, variant: Variant, baseline: Variant, inspection: Inspection) -> None:
     """Draw the section."""
     profile = inspection.profile
     if profile is None:
@@ -33,20 +34,54 @@ def draw_times(study: Study, variant: Variant, inspection: Inspection) -> None:
         st.error(plain(str(error)))
         return
     names = operator_names(facts)
-    _figures(profile)
+    before = _of_baseline(study, variant, baseline, facts)
+    _figures(profile, variant)
     st.subheader("Time of each operator")
     draw_chart(
-        time_figure(profile["pieces"], names),
+        time_figure(profile["pieces"], names, before),
         "operator_times",
         "Time of each operator in microseconds, with its interval",
-        _table(profile, names),
+        _table(profile, names, before),
     )
     _kinds(profile, facts)
+    if before:
+        st.caption(
+            "The baseline’s times were measured in a sitting of their own: compare them by large "
+            "differences only. The ratio of the whole files is on the Variant page."
+        )
+    elif not variant.is_baseline:
+        st.page_link(
+            context.INSPECT,
+            label="Inspect the baseline too, to see its times beside these",
+            icon=":material/troubleshoot:",
+            query_params=context.study_link(study, variant=baseline.id, look="Time"),
+        )
     _how(profile)
     _again(study, variant)
 
 
-def _figures(profile: dict[str, Any]) -> None:
+def _of_baseline(
+    study: Study, variant: Variant, baseline: Variant, facts: list[OperatorFacts]
+) -> dict[int, float]:
+    """Operator → milliseconds of the baseline's same operator, where that was measured too."""
+    if variant.is_baseline:
+        return {}
+    profile = read_inspection(context.store(), baseline, baseline).profile
+    if profile is None:
+        return {}
+    theirs = operator_keys(read_operators(baseline.stages["convert"], None, known_layers(study)))
+    times = {
+        theirs[piece["operators"][0]]: piece["ms"]
+        for piece in profile["pieces"]
+        if len(piece["operators"]) == 1
+    }
+    ours = operator_keys(facts)
+    return {index: times[key] for index, key in ours.items() if key in times}
+
+
+def _figures(profile: dict[str, Any], variant: Variant) -> None:
+    found = measured(variant)
+    latency = found.latency if found else None
     columns = st.columns(4)
     columns[0].metric(
         "Sum of all operators",
@@ -57,8 +92,13 @@ def _figures(profile: dict[str, Any]) -> None:
     columns[1].metric(
         "The whole file",
         format_ms(profile["whole_ms"]),
+        f"latency p50 {format_ms(latency.p50_ms)}" if latency else None,
+        delta_color="off",
+        delta_arrow="off",
         border=True,
-        help="The file as it ships, timed in the same rounds. It is no part of the sum.",
+        help="The file as it ships, timed in the same rounds. It is no part of the "
+        "sum. Below it: what was measured as this variant’s latency, perhaps on another day or "
+        "machine.",
     )
     difference = 100 * (profile["agreement"] - 1)
     columns[2].metric(
@@ -76,8 +116,10 @@ def _figures(profile: dict[str, Any]) -> None:
     )
 
 
-def _table(profile: dict[str, Any], names: dict[int, str]) -> pd.DataFrame:
-    return pd.DataFrame(
+def _table(
+    profile: dict[str, Any], names: dict[int, str], before: dict[int, float]
+) -> pd.DataFrame:
+    table = pd.DataFrame(
         {
             "Operator": [piece_name(piece["operators"], names) for piece in profile["pieces"]],
             "Time (µs)": [1000 * piece["ms"] for piece in profile["pieces"]],
@@ -87,6 +129,10 @@ def _table(profile: dict[str, Any], names: dict[int, str]) -> pd.DataFrame:
             "Above the noise": [piece["certain"] for piece in profile["pieces"]],
         }
     )
+    if before:
+        theirs = [before.get(piece["operators"][0]) for piece in profile["pieces"]]
+        table["Baseline (µs)"] = [None if ms is None else 1000 * ms for ms in theirs]
+    return table
 
 
 def _kinds(profile: dict[str, Any], facts: list[OperatorFacts]) -> None:
@@ -115,7 +161,8 @@ def _how(profile: dict[str, Any]) -> None:
         "Measured by difference: the file is cut short after each operator in turn, all these "
         "files run in alternating rounds, and what one takes longer than the one before it is the "
         f"operator’s time. Median of {profile['builds']} builds of all interpreters, bars: 95 % "
-        f"interval over the builds. {threads} thread{'s' * (threads != 1)}, {delegate}, on "
+        f"interval over the builds; grey: not above the noise. {threads} "
+        f"thread{'s' * (threads != 1)}, {delegate}, on "
         f"{plain(profile['device'])}. Calling the runtime costs {format_ms(profile['call_ms'])} "
         "and is in the sum. An operator that the runtime merges with its neighbour can show a "
         "negative time: it makes the neighbour cheaper."

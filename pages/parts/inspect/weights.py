@@ -88,7 +88,8 @@ def _figures(view: WeightView, *, compared: bool) -> None:
         "Step of the grid",
         _step(view),
         border=True,
-        help="Distance between two neighbouring values that the stored integers can stand for.",
+        help="Distance between two neighbouring values that the stored integers can stand for; "
+        "where each channel has its own, the largest.",
     )
 
 
@@ -96,7 +97,7 @@ def _step(view: WeightView) -> str:
     if view.scales is None:
         return "none: float"
     low, high = view.scales
-    return f"{low:.3g}" if low == high or view.grid else f"{low:.2g} – {high:.2g}"
+    return f"{low:.3g}" if low == high else f"up to {high:.2g}"
 
 
 def _histogram(variant: Variant, label: str, view: WeightView, channel: int | None) -> None:
