@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import plotly.graph_objects as go
 
 from optimizer.charts.style import AMBER, BLUE, GREY, ORANGE, styled
 from optimizer.inspection.layers import OperatorFacts
 
+T = TypeVar("T")
+MOST_ROWS = 40
+"""Operators in a chart at most: those with the largest values."""
 _ROW = 24
 """Pixels that one operator takes in a chart of bars."""
 
@@ -58,28 +61,11 @@ def time_figure(
         names: of the operators.
         before: operator → milliseconds that the baseline's takes.
     """
+    pieces = _largest(pieces, lambda piece: float(piece["ms"]))
     labels = [piece_name(piece["operators"], names) for piece in pieces]
-    bars: list[dict[str, Any]] = [
-        {
-            "type": "bar",
-            "orientation": "h",
-            "name": "This variant",
-            "y": labels,
-            "x": [1000 * piece["ms"] for piece in pieces],
-            "marker": {"color": [BLUE if piece["certain"] else GREY for piece in pieces]},
-            "error_x": {
-                "type": "data",
-                "symmetric": False,
-                "array": [1000 * max(0.0, piece["ci_ms"][1] - piece["ms"]) for piece in pieces],
-                "arrayminus": [
-                    1000 * max(0.0, piece["ms"] - piece["ci_ms"][0]) for piece in pieces
-                ],
-                "thickness": 1.5,
-                "width": 3,
-                "color": AMBER,
-            },
-            "hovertemplate": "%{y}: %{x:.2f} µs<extra></extra>",
-        }
+    bars = [
+        _time_bars(title, color, [piece for piece in pieces if piece["certain"] == certain], names)
+        for title, color, certain in (("Time", BLUE, True), ("Not above the noise", GREY, False))
     ]
     known = [
         (label, 1000 * before[piece["operators"][0]])
@@ -91,6 +77,7 @@ def time_figure(
             {
                 "type": "bar",
                 "orientation": "h",
+                "offsetgroup": "baseline",
                 "name": "Baseline",
                 "y": [label for label, _ in known],
                 "x": [value for _, value in known],
@@ -98,7 +85,37 @@ def time_figure(
                 "hovertemplate": "%{y}: %{x:.2f} µs<extra>Baseline</extra>",
             }
         )
-    return _rows(bars, labels, "Time (µs)", _ROW * len(bars))
+    return _rows(bars, labels, "Time (µs)", _ROW * (2 if known else 1))
+
+
+def _time_bars(
+    title: str, color: str, pieces: Sequence[Mapping[str, Any]], names: Mapping[int, str]
+) -> dict[str, Any]:
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "offsetgroup": "variant",
+        "name": title,
+        "y": [piece_name(piece["operators"], names) for piece in pieces],
+        "x": [1000 * piece["ms"] for piece in pieces],
+        "marker": {"color": color},
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [1000 * max(0.0, piece["ci_ms"][1] - piece["ms"]) for piece in pieces],
+            "arrayminus": [1000 * max(0.0, piece["ms"] - piece["ci_ms"][0]) for piece in pieces],
+            "thickness": 1.5,
+            "width": 3,
+            "color": AMBER,
+        },
+        "hovertemplate": "%{y}: %{x:.2f} µs<extra></extra>",
+    }
+
+
+def _largest(items: Sequence[T], size: Callable[[T], float]) -> list[T]:
+    """The :data:`MOST_ROWS` largest of several, in the order they were in."""
+    kept = sorted(range(len(items)), key=lambda index: -size(items[index]))[:MOST_ROWS]
+    return [items[index] for index in sorted(kept)]
 
 
 def error_figure(
@@ -112,6 +129,12 @@ def error_figure(
         names: of the operators.
     """
     found = activations["operators"]
+    facts = _largest(
+        facts,
+        lambda each: max(
+            (value for value in (found.get(str(each.index)) or {}).values() if value), default=0.0
+        ),
+    )
     marks = []
     for key, title, color, symbol in (
         ("twin", "From quantizing activations", ORANGE, "circle"),

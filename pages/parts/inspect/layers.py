@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from optimizer.charts.inspection import error_figure, operator_names
+from optimizer.charts.inspection import MOST_ROWS, error_figure, operator_names
 from optimizer.errors import FeatherweightError
 from optimizer.inspection.layers import OperatorFacts, operator_facts
 from optimizer.inspection.stages import Inspection
@@ -159,6 +159,11 @@ def _errors(facts: list[OperatorFacts], activations: dict[str, Any], variant: Va
         _errors_table(facts, activations, names),
     )
     text = (
+        f"The {MOST_ROWS} largest are drawn; all are in the table. "
+        if len(facts) > MOST_ROWS
+        else ""
+    )
+    text += (
         f"Measured on {activations['samples']} test samples with TensorFlow Lite’s own kernels, "
         "accumulated from the input up to each operator. "
     )

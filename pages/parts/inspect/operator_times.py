@@ -9,12 +9,17 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from optimizer.charts.inspection import operator_keys, operator_names, piece_name, time_figure
+from optimizer.charts.inspection import (
+    MOST_ROWS,
+    operator_keys,
+    operator_names,
+    piece_name,
+    time_figure,
+)
 from optimizer.errors import FeatherweightError
 from optimizer.format import format_ms
 from optimizer.inspection.layers import OperatorFacts
 from optimizer.inspection.stages import Inspection, read_inspection
-from optimizer.measured import measured
 from optimizer.store.records import ACTIVE, Study, Variant
 from pages.parts import context
 from pages.parts.chart import draw_chart
@@ -35,7 +40,7 @@ def draw_times(study: Study, variant: Variant, baseline: Variant, inspection: In
         return
     names = operator_names(facts)
     before = _of_baseline(study, variant, baseline, facts)
-    _figures(profile, variant)
+    _figures(profile)
     st.subheader("Time of each operator")
     draw_chart(
         time_figure(profile["pieces"], names, before),
@@ -43,6 +48,10 @@ def draw_times(study: Study, variant: Variant, baseline: Variant, inspection: In
         "Time of each operator in microseconds, with its interval",
         _table(profile, names, before),
     )
+    if len(profile["pieces"]) > MOST_ROWS:
+        st.caption(
+            f"The {MOST_ROWS} slowest are drawn; all {len(profile['pieces'])} are in the table."
+        )
     _kinds(profile, facts)
     if before:
         st.caption(
@@ -79,9 +88,7 @@ def _of_baseline(
     return {index: times[key] for index, key in ours.items() if key in times}
 
 
-def _figures(profile: dict[str, Any], variant: Variant) -> None:
-    found = measured(variant)
-    latency = found.latency if found else None
+def _figures(profile: dict[str, Any]) -> None:
     columns = st.columns(4)
     columns[0].metric(
         "Sum of all operators",
@@ -92,13 +99,8 @@ def _figures(profile: dict[str, Any], variant: Variant) -> None:
     columns[1].metric(
         "The whole file",
         format_ms(profile["whole_ms"]),
-        f"latency p50 {format_ms(latency.p50_ms)}" if latency else None,
-        delta_color="off",
-        delta_arrow="off",
         border=True,
-        help="The file as it ships, timed in the same rounds. It is no part of the "
-        "sum. Below it: what was measured as this variant’s latency, perhaps on another day or "
-        "machine.",
+        help="The file as it ships, timed in the same rounds. It is no part of the sum.",
     )
     difference = 100 * (profile["agreement"] - 1)
     columns[2].metric(
