@@ -83,6 +83,12 @@ page = st.navigation(
                 url_path="variant",
             ),
             st.Page(
+                "pages/study/inspect.py",
+                title="Inspect",
+                icon=":material/troubleshoot:",
+                url_path="inspect",
+            ),
+            st.Page(
                 "pages/study/model.py",
                 title="Model",
                 icon=":material/account_tree:",

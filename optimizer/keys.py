@@ -29,6 +29,8 @@ _LIBRARIES = (
     "numpy",
 )
 _STAGE_ROOMS = ("techniques", "models", "data", "measure")
+EXTRA_ROOMS = ("inspection",)
+"""Rooms whose stages no other stage depends on: a change there changes only their own keys."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,15 @@ class Stage:
             "inputs": {name: source.key for name, source in self.inputs.items()},
             "threads": self.threads,
             "versions": library_versions(),
-            "code": code_fingerprint(),
+            "code": code_fingerprint(self._room),
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def _room(self) -> str:
+        """The room of its function, whose code counts for its own stages alone."""
+        parts = self.function.split(".")
+        return parts[1] if parts[0] == "optimizer" and parts[1] in EXTRA_ROOMS else ""
 
     def upstream(self) -> Iterator[Stage]:
         """The stages this one needs, each before those that need it, and itself last."""
@@ -133,11 +141,15 @@ def library_versions() -> dict[str, str]:
 
 
 @cache
-def code_fingerprint() -> str:
-    """SHA-256 over the source of the rooms that stages run."""
+def code_fingerprint(*extra: str) -> str:
+    """SHA-256 over the source of the rooms that stages run.
+
+    Args:
+        extra: rooms of :data:`EXTRA_ROOMS` that count too; empty names are left out.
+    """
     root = Path(__file__).parent
     digest = hashlib.sha256()
-    for room in _STAGE_ROOMS:
+    for room in (*_STAGE_ROOMS, *filter(None, extra)):
         for path in sorted((root / room).rglob("*.py")):
             digest.update(path.relative_to(root).as_posix().encode())
             digest.update(path.read_bytes())

@@ -20,6 +20,9 @@ STAGE_NAMES = (
     "convert",
     "evaluate",
     "benchmark",
+    "inspect_predictions",
+    "inspect_activations",
+    "inspect_profile",
 )
 """Every stage there is, in the order they run."""
 

@@ -53,6 +53,8 @@ class Execution:
                 await self._search()
             elif self._run.kind == "sensitivity":
                 await self._scan()
+            elif self._run.kind == "inspect":
+                await self._inspect()
             else:
                 await self._variants()
         except asyncio.CancelledError:
@@ -94,6 +96,11 @@ class Execution:
         self._store.update_run(
             self._run.id, state="done", result={"scan": found, "seconds": seconds}
         )
+    async def _inspect(self) -> None:
+        from optimizer.engine.inspecting import inspect
+
+        error = await inspect(self._store, self._stages, self._run, self._threads)
+        self._store.update_run(self._run.id, state="failed" if error else "done", error=error)
 
     async def _facts(self, stage: Stage) -> dict[str, Any]:
         self._stages.plan([(stage, ())])

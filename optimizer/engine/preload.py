@@ -17,6 +17,8 @@ import tensorflow  # noqa: E402, F401
 import tensorflow_model_optimization  # noqa: E402, F401
 import tf_keras  # noqa: E402, F401
 
+import optimizer.inspection.activations  # noqa: E402
+import optimizer.inspection.predictions  # noqa: E402
 import optimizer.measure.accuracy  # noqa: E402
 import optimizer.measure.latency  # noqa: E402
 import optimizer.models.stage  # noqa: E402

@@ -14,7 +14,7 @@ from distributed import Reschedule, Worker, WorkerPlugin, get_worker
 from optimizer.engine.gate import Gate
 from optimizer.engine.process import MemoryExceededError, StageCall, run_in_process
 from optimizer.errors import CancelledError, InputError, StageError
-from optimizer.keys import Resource, code_fingerprint, library_versions
+from optimizer.keys import EXTRA_ROOMS, Resource, code_fingerprint, library_versions
 from optimizer.settings import Capacity, Settings, capacity
 from optimizer.stage import Files
 
@@ -37,7 +37,7 @@ def same_build() -> str:
 
     A stage's key says what it is made with, so a worker with anything else must not make it.
     """
-    content = json.dumps([code_fingerprint(), library_versions()], sort_keys=True)
+    content = json.dumps([code_fingerprint(*EXTRA_ROOMS), library_versions()], sort_keys=True)
     return f"build-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
 
 

@@ -53,14 +53,14 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     outputs = predict(
         inputs["model"]["model.tflite"],
         arrays.inputs_for(params.get("inputs") or arrays.input_names, "test"),
-        _ends(inputs["model"]),
+        ends_of(inputs["model"]),
         threads=int(params.get("threads", 1)),
         on_batch=lambda done, n: progress(done / n, f"{done} of {n} test samples", samples=done),
     )
     metrics = measure(tasks, outputs, arrays, names, thresholds, params.get("metric"))
     baseline = inputs.get("baseline")
     if baseline is not None:
-        reference = _read_predictions(baseline["predictions.npz"])
+        reference = read_predictions(baseline["predictions.npz"])
         metrics |= compare_all(tasks, outputs, reference, names, thresholds)
     return {
         "metrics.json": json.dumps(metrics).encode(),
@@ -213,12 +213,14 @@ def _at(thresholds: Sequence[float], index: int) -> float:
     return thresholds[index] if index < len(thresholds) else 0.5
 
 
-def _ends(files: Files) -> Ends:
+def ends_of(files: Files) -> Ends:
+    """The order of a converted model's inputs and outputs, from its ``conversion.json``."""
     conversion = json.loads(files["conversion.json"]) if "conversion.json" in files else {}
     return Ends(tuple(conversion.get("inputs", ())), tuple(conversion.get("outputs", ())))
 
 
-def _read_predictions(data: bytes) -> list[np.ndarray]:
+def read_predictions(data: bytes) -> list[np.ndarray]:
+    """The outputs in a ``predictions.npz``, in the model's order."""
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         return [file[name] for name in file.files]
 

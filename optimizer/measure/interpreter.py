@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from optimizer.errors import InputError, StageError
 
@@ -43,14 +43,26 @@ def dequantize(stored: np.ndarray, details: dict[str, Any]) -> np.ndarray:
     return ((stored.astype(np.float64) - zero_point) * scale).astype(np.float32)
 
 
-def build(tflite: bytes, threads: int = 1) -> Interpreter:
+def build(tflite: bytes, threads: int = 1, every_tensor: bool = False) -> Interpreter:
     """An interpreter, with XNNPACK applied by default.
+
+    Args:
+        tflite: the file.
+        threads: of the interpreter.
+        every_tensor: keep what each operator computed, for which TensorFlow Lite's own kernels
+            are used instead of XNNPACK's.
 
     Raises:
         StageError: the runtime cannot load the model.
     """
+    resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES if every_tensor else None
     try:
-        return Interpreter(model_content=tflite, num_threads=threads)
+        return Interpreter(
+            model_content=tflite,
+            num_threads=threads,
+            experimental_preserve_all_tensors=every_tensor,
+            **({"experimental_op_resolver_type": resolver} if resolver else {}),
+        )
     except (ValueError, RuntimeError) as error:
         raise StageError(
             "The TensorFlow Lite runtime cannot load this model.", str(error)
@@ -127,6 +139,26 @@ def predict(
     return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
 
 
+def run_each(
+    tflite: bytes, xs: Sequence[np.ndarray], ends: Ends = FILE_ORDER
+) -> Iterator[Interpreter]:
+    """The interpreter after each sample, with every operator's result in its tensors.
+
+    TensorFlow Lite's own kernels are used; XNNPACK's keep their results to themselves.
+
+    Args:
+        tflite, xs, ends: as of :func:`predict`.
+
+    Raises:
+        InputError, StageError: as :func:`predict`.
+    """
+    runner = _Runner.of(tflite, len(xs), ends, 1, 1, every_tensor=True)
+    runner.allocate_single([x.shape[1:] for x in xs])
+    for index in range(len(xs[0])):
+        runner.run([x[index : index + 1] for x in xs])
+        yield runner.interpreter
+
+
 def _largest_activation(tflite: bytes) -> int:
     """Bytes of the largest tensor that holds one sample; weights have other first dimensions."""
     tensors = build(tflite).get_tensor_details()
@@ -148,9 +180,17 @@ class _Runner:
     size: int
 
     @classmethod
-    def of(cls, tflite: bytes, count: int, ends: Ends, size: int, threads: int) -> _Runner:
+    def of(
+        cls,
+        tflite: bytes,
+        count: int,
+        ends: Ends,
+        size: int,
+        threads: int,
+        every_tensor: bool = False,
+    ) -> _Runner:
         """A runner whose tensors have yet to be allocated, for ``count`` inputs."""
-        interpreter = build(tflite, threads)
+        interpreter = build(tflite, threads, every_tensor)
         inputs = _in_order(_tensors(interpreter, "input"), ends.inputs)
         if len(inputs) != count:
             raise InputError(

@@ -11,13 +11,8 @@ the baseline measured against a second copy of itself in the same rounds, and 1 
 from __future__ import annotations
 
 import json
-import os
 import platform
-import signal
-import subprocess
-import sys
 import tempfile
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,11 +20,11 @@ from typing import Any
 import numpy as np
 
 from optimizer.errors import InputError, StageError
+from optimizer.measure.apart import run_apart
 from optimizer.measure.flatbuffer import parse
 from optimizer.measure.statistics import bootstrap_interval
 from optimizer.stage import Files, Progress
 
-_LOG_BYTES = 20_000
 MIN_NOISE_FLOOR = 0.01
 """Differences below this share are never called significant."""
 SECONDS_PER_FILE = 0.4
@@ -131,7 +126,12 @@ def _measure(
 ) -> list[dict[str, Any]]:
     """What is known of each file; ``{"error": text}`` for one that cannot be run."""
     options = {key: params[key] for key in _OPTIONS if key in params}
-    answer = _run_process({"paths": [str(path) for path in paths]} | options, on_progress)
+    answer = run_apart(
+        "optimizer.measure.latency_process",
+        {"paths": [str(path) for path in paths]} | options,
+        TIMEOUT_SECONDS + TIMEOUT_SECONDS_PER_FILE * len(paths),
+        on_progress,
+    )
     if "error" in answer["files"][0]:
         return [answer["files"][0]] * len(paths)
     baseline = np.array(answer["files"][0]["round_p50_ns"])
@@ -189,73 +189,3 @@ def device_name() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def _run_process(spec: dict[str, Any], on_progress: Callable[[float], None]) -> dict[str, Any]:
-    """Run :mod:`optimizer.measure.latency_process` and read its answer, the last line it prints."""
-    root = str(Path(__file__).resolve().parents[2])
-    search_path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    seconds = TIMEOUT_SECONDS + TIMEOUT_SECONDS_PER_FILE * len(spec["paths"])
-    reader, writer = os.pipe()
-    try:
-        with tempfile.TemporaryFile() as errors:
-            process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-                [
-                    *(sys.executable, "-m", "optimizer.measure.latency_process"),
-                    json.dumps(spec | {"lifeline": reader}),
-                ],
-                env=os.environ | {"PYTHONPATH": search_path},
-                pass_fds=(reader,),
-                stdout=subprocess.PIPE,
-                stderr=errors,
-            )
-            timer = threading.Timer(seconds, process.kill)
-            timer.start()
-            try:
-                answer = _listen(process, on_progress)
-            finally:
-                expired = not timer.is_alive()
-                timer.cancel()
-            errors.seek(0)
-            log = errors.read()[-_LOG_BYTES:].decode(errors="replace")
-    finally:
-        os.close(reader)
-        os.close(writer)
-    if expired:
-        minutes = round(seconds / 60)
-        raise StageError(f"Measuring latency took longer than {minutes} minutes and was stopped.")
-    return checked_answer(process.returncode, answer, log)
-
-
-def _listen(
-    process: subprocess.Popen[bytes], on_progress: Callable[[float], None]
-) -> dict[str, Any]:
-    answer: dict[str, Any] = {}
-    assert process.stdout is not None
-    with process.stdout:
-        for line in process.stdout:
-            answer = json.loads(line)
-            if "progress" in answer:
-                on_progress(answer["progress"])
-    process.wait()
-    return answer
-
-
-def checked_answer(exit_code: int, answer: dict[str, Any], log: str) -> dict[str, Any]:
-    """The answer of a process that ended well.
-
-    Raises:
-        StageError: it crashed, or ended without an answer.
-    """
-    if exit_code < 0:
-        number = -exit_code
-        raise StageError(
-            "The TensorFlow Lite runtime crashed while measuring this model "
-            f"({signal.Signals(number).name}, {signal.strsignal(number)}).",
-            log,
-        )
-    if exit_code or ("files" not in answer and "error" not in answer):
-        raise StageError("Measuring latency ended without a result.", log)
-    if "error" in answer:
-        raise StageError("The TensorFlow Lite runtime failed while measuring.", answer["error"])
-    return answer

@@ -22,8 +22,6 @@ import gc
 import json
 import os
 import signal
-import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -32,6 +30,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
+from optimizer.measure.apart import answer
 from optimizer.measure.interpreter import quantize
 
 BLOCK_NS = 6_000_000
@@ -51,7 +50,6 @@ class Spec:
         min_rounds: rounds at least, however long they take.
         max_rounds: rounds at most, however short they are.
         max_seconds: rounds between the two are as many as fit into this time.
-        lifeline: file descriptor whose end of file means that the parent is gone.
     """
 
     paths: tuple[str, ...]
@@ -59,7 +57,6 @@ class Spec:
     min_rounds: int = 10
     max_rounds: int = 40
     max_seconds: float = 0.8
-    lifeline: int | None = None
 
 
 def measure(
@@ -97,7 +94,8 @@ def _medians(rounds: list[list[int]]) -> list[float]:
     return [float(np.median(times)) for times in rounds]
 
 
-def _interpreter(path: str, threads: int) -> Interpreter:
+def loaded(path: str, threads: int) -> Interpreter:
+    """An interpreter of a file, with input in place, that has run once."""
     interpreter = Interpreter(path, num_threads=threads)
     interpreter.allocate_tensors()
     rng = np.random.default_rng(0)
@@ -121,16 +119,16 @@ def _times(
     delegates: list[str] = []
     rounds = spec.max_rounds
     while len(times[0]) < rounds:
-        runners = {i: _interpreter(paths[i], spec.threads) for i in order}
+        runners = {i: loaded(paths[i], spec.threads) for i in order}
         counts = {i: _invocations(runners[i]) for i in order}
         if not delegates:
-            delegates = [_delegate(runners[i + 1]) for i in range(len(spec.paths))]
+            delegates = [delegate_of(runners[i + 1]) for i in range(len(spec.paths))]
             round_seconds = sum(_time_round(runners, counts, order)) / 1e9
             affordable = int(spec.max_seconds / round_seconds)
             rounds = min(spec.max_rounds, max(spec.min_rounds, affordable))
         for _ in range(-(-rounds // BUILDS)):
             for i in order:
-                times[i].append(_time_block(runners[i].invoke, counts[i]))
+                times[i].append(time_block(runners[i].invoke, counts[i]))
             order.reverse()
             on_progress(min(1.0, len(times[0]) / rounds))
         order = order[1:] + order[:1]
@@ -140,19 +138,20 @@ def _times(
 def _time_round(
     runners: dict[int, Interpreter], counts: dict[int, int], order: list[int]
 ) -> list[int]:
-    return [sum(_time_block(runners[i].invoke, counts[i])) for i in order]
+    return [sum(time_block(runners[i].invoke, counts[i])) for i in order]
 
 
 def _invocations(interpreter: Interpreter) -> int:
     """Invocations that take about :data:`BLOCK_NS`, after warming up for as long."""
     fastest, spent = 2**62, 0
     while spent < BLOCK_NS:
-        (took,) = _time_block(interpreter.invoke, 1)
+        (took,) = time_block(interpreter.invoke, 1)
         fastest, spent = min(fastest, took), spent + took
     return max(1, min(MAX_BLOCK, -(-BLOCK_NS // max(1, fastest))))
 
 
-def _time_block(invoke: Callable[[], None], count: int) -> list[int]:
+def time_block(invoke: Callable[[], None], count: int) -> list[int]:
+    """Nanoseconds of each of so many calls."""
     clock = time.perf_counter_ns
     times = [0] * count
     for i in range(count):
@@ -162,7 +161,8 @@ def _time_block(invoke: Callable[[], None], count: int) -> list[int]:
     return times
 
 
-def _delegate(interpreter: Interpreter) -> str:
+def delegate_of(interpreter: Interpreter) -> str:
+    """What the operators were handed to: ``XNNPACK`` or ``none``."""
     operators = interpreter._get_ops_details()
     return "XNNPACK" if any(op["op_name"] == "DELEGATE" for op in operators) else "none"
 
@@ -197,7 +197,7 @@ def _try_in_fork(path: str, threads: int) -> dict[str, Any]:
 
 def _run_and_weigh(path: str, threads: int) -> dict[str, Any]:
     def use() -> None:
-        interpreter = _interpreter(path, threads)
+        interpreter = loaded(path, threads)
         for _ in range(3):
             interpreter.invoke()
 
@@ -226,32 +226,13 @@ def _status_bytes(name: str) -> int:
     raise OSError(f"{name} is not in /proc/self/status")
 
 
-def _end_with_parent(lifeline: int) -> None:
-    os.read(lifeline, 1)  # returns when the parent, which holds the other end, is gone
-    os._exit(1)
-
-
 def main() -> None:
-    """Measure what the first argument asks for.
+    """Measure what the first argument asks for; see :func:`optimizer.measure.apart.answer`."""
+    answer(lambda fields, progress: measure(_spec(fields), progress))
 
-    Prints lines of JSON: ``{"progress": share}`` and at last the result, or ``{"error": …}``.
-    """
-    fields = json.loads(sys.argv[1])
-    spec = Spec(**(fields | {"paths": tuple(fields["paths"])}))
-    if spec.lifeline is not None:
-        threading.Thread(target=_end_with_parent, args=(spec.lifeline,), daemon=True).start()
-    answer = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what native code prints must not end up in the answer
 
-    def say(message: dict[str, Any]) -> None:
-        answer.write(json.dumps(message) + "\n")
-        answer.flush()
-
-    try:
-        say(measure(spec, lambda fraction: say({"progress": fraction})))
-    except (ValueError, RuntimeError) as error:
-        say({"error": str(error)})
-    answer.close()
+def _spec(fields: dict[str, Any]) -> Spec:
+    return Spec(**(fields | {"paths": tuple(fields["paths"])}))
 
 
 if __name__ == "__main__":

@@ -39,10 +39,11 @@ def multiply_accumulates(graph: Graph) -> int:
 
     Loop bodies (recurrent layers that were not fused) are not counted.
     """
-    return sum(_operator(graph, operator) for operator in graph.operators)
+    return sum(operator_macs(graph, operator) for operator in graph.operators)
 
 
-def _operator(graph: Graph, operator: Operator) -> int:
+def operator_macs(graph: Graph, operator: Operator) -> int:
+    """Of one operator; 0 for kinds that :func:`multiply_accumulates` does not count."""
     count = _COUNTS.get(operator.kind)
     if count is None or not operator.outputs:
         return 0

@@ -8,7 +8,7 @@ DEQUANTIZE, which is followed. Biases and BatchNormalization constants are not w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -66,6 +66,7 @@ class Weight:
         quantization: ``None`` for floating-point weights.
         size_bytes: bytes in the file.
         channel_axis: the axis of scales when quantized per channel, else of output channels.
+        index: of the tensor in its graph.
     """
 
     name: str
@@ -77,6 +78,12 @@ class Weight:
     quantization: Quantization | None
     size_bytes: int
     channel_axis: int
+    index: int = -1
+
+    @property
+    def label(self) -> str:
+        """Layer and operator, which together are different for each weight of a file."""
+        return f"{self.name} ({self.op})"
 
     @property
     def prunable(self) -> bool:
@@ -152,19 +159,33 @@ def read_weights(graph: Graph, known: frozenset[str]) -> Iterator[Weight]:
     sources = constants_passed_on(graph)
     seen: set[int] = set()
     for operator in graph.operators:
-        for position, role in WEIGHT_INPUTS.get(operator.kind, {}).items():
-            if position >= len(operator.inputs):
-                continue
-            index = sources.get(operator.inputs[position], operator.inputs[position])
-            if index < 0 or index in seen or not _is_weight(graph.tensors[index]):
-                continue
-            seen.add(index)
-            yield _weight(graph, operator, graph.tensors[index], role, known)
+        for index, role in weights_of(graph, operator, sources):
+            if index not in seen:
+                seen.add(index)
+                yield _weight(graph, operator, index, role, known)
+
+
+def weights_of(
+    graph: Graph, operator: Operator, sources: Mapping[int, int]
+) -> Iterator[tuple[int, str]]:
+    """Index and role of each weight tensor that an operator uses.
+
+    Args:
+        graph, operator: where.
+        sources: see :func:`constants_passed_on`.
+    """
+    for position, role in WEIGHT_INPUTS.get(operator.kind, {}).items():
+        if position >= len(operator.inputs):
+            continue
+        index = sources.get(operator.inputs[position], operator.inputs[position])
+        if index >= 0 and _is_weight(graph.tensors[index]):
+            yield index, role
 
 
 def _weight(
-    graph: Graph, operator: Operator, tensor: Tensor, role: str, known: frozenset[str]
+    graph: Graph, operator: Operator, index: int, role: str, known: frozenset[str]
 ) -> Weight:
+    tensor = graph.tensors[index]
     output = graph.tensors[operator.outputs[0]].name if operator.outputs else ""
     name = layer_name(tensor.name, output, operator.kind, known)
     stored = _values(tensor)
@@ -181,6 +202,7 @@ def _weight(
         quantization=tensor.quantization,
         size_bytes=0 if tensor.stored is None else tensor.stored.nbytes,
         channel_axis=axis % len(tensor.shape),
+        index=index,
     )
 
 

@@ -13,7 +13,15 @@ from optimizer.recipe import Recipe
 Origin = Literal["local", "sample", "imported"]
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 StageState = Literal["waiting", "running", "done", "failed", "cancelled"]
-RunKind = Literal["import_model", "prepare_data", "variants", "latency", "search", "sensitivity"]
+RunKind = Literal[
+    "import_model",
+    "prepare_data",
+    "variants",
+    "latency",
+    "search",
+    "sensitivity",
+    "inspect",
+]
 TrialState = Literal["running", "complete", "pruned", "failed", "refused"]
 TrialOrigin = Literal["study", "start", "sibling", "sampled"]
 EngineStatus = Literal["starting", "warming", "ready", "stopping"]

@@ -13,6 +13,7 @@ from optimizer.errors import FeatherweightError
 from optimizer.store.records import Dataset
 from pages.parts import context
 from pages.parts.chart import draw_chart
+from pages.parts.samples import draw_pictures, is_picture
 from pages.parts.text import plain
 
 _KINDS = {
@@ -23,6 +24,7 @@ _KINDS = {
     "real": "real numbers",
     "none": "none",
 }
+_PICTURES = 24
 
 
 def draw() -> None:
@@ -122,30 +124,19 @@ def _preview(dataset: Dataset) -> None:
     with np.load(io.BytesIO(content), allow_pickle=False) as preview:
         x = preview["x"]
         y = preview.get("y")
-    if x.ndim in (3, 4) and min(x.shape[1:3]) >= 4 and (x.ndim == 3 or x.shape[3] in (1, 3)):
-        _images(x, y)
+    if is_picture(x):
+        labels = [None] * len(x) if y is None else [str(label) for label in y.reshape(-1)]
+        alts = [
+            f"Test sample {index}" + (f", label {label}" if label else "")
+            for index, label in enumerate(labels, 1)
+        ]
+        draw_pictures(x[:_PICTURES], labels[:_PICTURES], alts[:_PICTURES])
         return
     table = pd.DataFrame(x.reshape(len(x), -1)[:, :50])
     table.columns = [f"x{index}" for index in range(table.shape[1])]
     if y is not None:
         table.insert(0, "label", y.reshape(len(y), -1)[:, 0])
     st.dataframe(table, hide_index=True, alt="The first test samples as a table")
-
-
-def _images(x: np.ndarray, y: np.ndarray | None) -> None:
-    low, high = float(x.min()), float(x.max())
-    scaled = ((x - low) / ((high - low) or 1.0) * 255).astype("uint8")
-    factor = max(1, 64 // scaled.shape[1])
-    large = scaled.repeat(factor, axis=1).repeat(factor, axis=2)
-    images = [
-        image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image for image in large
-    ]
-    captions = [str(label) for label in y.reshape(-1)] if y is not None else None
-    with st.container(horizontal=True):
-        for index, image in enumerate(images[:24]):
-            label = captions[index] if captions else None
-            alt = f"Test sample {index + 1}" + (f", label {label}" if label else "")
-            st.image(image, caption=label, width=64, alt=alt)
 
 
 draw()

@@ -16,8 +16,8 @@ from tests.browser.conftest import SETTLED
 
 ENGINE_SECONDS = 90_000
 PATHS = [
-    *("compare", "explore", "advisor", "optimize", "sensitivity", "variant", "model", "data"),
-    *("runs", "new", "studies", "settings"),
+    *("compare", "explore", "advisor", "optimize", "sensitivity", "variant", "inspect"),
+    *("deploy", "report", "model", "data", "runs", "new", "studies", "settings", "learn"),
 ]
 TRAINING = re.compile(r"epoch \d+ of 900")
 CHART = ".js-plotly-plot .main-svg"

@@ -11,8 +11,14 @@ import numpy as np
 import pytest
 
 from optimizer.errors import InputError, StageError
-from optimizer.measure import latency
-from optimizer.measure.latency import benchmark_files, compare_rounds, noise_floor, stage
+from optimizer.measure.apart import checked_answer
+from optimizer.measure.latency import (
+    MIN_NOISE_FLOOR,
+    benchmark_files,
+    compare_rounds,
+    noise_floor,
+    stage,
+)
 from optimizer.stage import ignore_progress
 
 QUICK = {"max_seconds": 0.05, "min_rounds": 5, "max_rounds": 6}
@@ -45,7 +51,7 @@ def test_a_variant_is_measured_against_its_baseline(against_baseline):
     assert result["threads"] == 1
     assert result["delegate"] == "XNNPACK"
     assert result["device"]
-    assert result["noise_floor"] >= latency.MIN_NOISE_FLOOR
+    assert result["noise_floor"] >= MIN_NOISE_FLOOR
 
 
 def test_a_file_alone_has_no_ratio(words):
@@ -112,7 +118,7 @@ def test_a_baseline_that_the_runtime_cannot_run_ends_in_one_sentence():
 
 def test_a_crash_is_reported_with_its_signal_in_words():
     with pytest.raises(StageError, match="SIGSEGV, Segmentation fault") as caught:
-        latency.checked_answer(-11, {}, "last words")
+        checked_answer(-11, {}, "last words")
     assert caught.value.log == "last words"
 
 
@@ -161,7 +167,7 @@ def test_a_clear_difference_is_significant_and_a_small_one_is_not():
 
 
 def test_the_noise_floor_is_what_the_twin_differs_from_itself():
-    assert noise_floor(np.ones(20)) == latency.MIN_NOISE_FLOOR
+    assert noise_floor(np.ones(20)) == MIN_NOISE_FLOOR
     assert noise_floor(np.full(20, 1.07)) == pytest.approx(0.07)
     assert noise_floor(np.full(20, 0.9)) == pytest.approx(0.1)
     assert (

@@ -12,8 +12,8 @@ from optimizer.store import Store
 
 ROOT = Path(__file__).parents[2]
 STUDY_PAGES = (
-    *("compare", "explore", "advisor", "optimize", "sensitivity", "search"),
-    *("variant", "model", "data", "runs"),
+    *("compare", "explore", "advisor", "optimize", "sensitivity", "search", "variant", "inspect"),
+    *("deploy", "report", "model", "data", "runs"),
 )
 
 

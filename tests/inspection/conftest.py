@@ -1,0 +1,5 @@
+"""The small converted models of the measurements' tests."""
+
+from tests.measure.conftest import cnn, words
+
+__all__ = ["cnn", "words"]
