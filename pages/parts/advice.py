@@ -83,15 +83,16 @@ def wish_of(study: Study, known: Situation) -> Wish:
     )
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
-def _cost(study_id: str, version: int, recipe_json: str) -> Cost | None:
+@st.cache_data(max_entries=256, ttl=30, show_spinner=False)
+def _cost(study_id: str, recipe_json: str) -> Cost | None:
+    """Kept for a moment: with a thousand variants it takes a fifth of a second to work out."""
     store = context.store()
     return cost(store, store.get_study(study_id), Recipe.parse(recipe_json))
 
 
 def recipe_cost(study: Study, recipe: Recipe, known: Situation) -> str:
     """What trying a recipe costs, in a sentence."""
-    found = _cost(study.id, context.store().version(), recipe.canonical_json())
+    found = _cost(study.id, recipe.canonical_json())
     return cost_text(found, recipe, known.data_facts)
 
 
