@@ -128,10 +128,19 @@ def source_text(source: Source) -> str:
     return f"[{source.title}]({source.url})" if source.url else source.title
 
 
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _steps(study_id: str, version: int, variant_id: str, limit: float | None) -> NextSteps:
+    known = _known(study_id, version)
+    variant = next((v for v in known.variants if v.id == variant_id), None)
+    if variant is None:
+        return NextSteps((), "It has been deleted.")
+    return next_steps(with_operators(known, variant), variant, limit)
+
+
 def steps_after(study: Study, variant: Variant) -> NextSteps:
-    """What follows from a variant's measurements."""
-    known = known_situation(study)
-    return next_steps(with_operators(known, variant), variant, may_lose(study, known))
+    """What follows from a variant's measurements; worked out again when the store has changed."""
+    limit = may_lose(study, known_situation(study))
+    return _steps(study.id, context.store().version(), variant.id, limit)
 
 
 def draw_next(study: Study, variant: Variant) -> None:
