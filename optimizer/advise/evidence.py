@@ -94,12 +94,12 @@ def aware_training_leaves_layers_out(case: Case) -> str | None:
 
 
 def mode_was_faster_here(case: Case) -> str | None:
-    """A mode that was measured faster than the baseline on this machine may be on a phone's CPU."""
+    """A mode that was measured faster than the baseline may be faster on a phone's CPU, too."""
     found = _latency_of_mode(case)
     if found and found[1] < 1:
         return (
-            f"“{found[0].name}” takes {format_times(found[1])} the baseline's latency on this "
-            "machine's processor."
+            f"“{found[0].name}” takes {format_times(found[1])} the baseline's latency on the "
+            "processor that measured it."
         )
     return None
 
@@ -109,8 +109,8 @@ def mode_was_not_faster_here(case: Case) -> str | None:
     found = _latency_of_mode(case)
     if found and found[1] >= 1:
         return (
-            f"“{found[0].name}” takes {format_times(found[1])} the baseline's latency on this "
-            "machine's processor, so it is not faster here."
+            f"“{found[0].name}” takes {format_times(found[1])} the baseline's latency on the "
+            "processor that measured it: no faster there."
         )
     return None
 
@@ -248,7 +248,7 @@ def _percent(share: float | None) -> str:
 def _latency_of_mode(case: Case) -> tuple[Variant, float] | None:
     """The variant that is only quantized in this mode, and its significant latency ratio.
 
-    Nothing unless speed is wanted of a CPU: this machine's processor says nothing of others.
+    Nothing unless speed is wanted of a CPU, as it was measured on one.
     """
     alone, found = case.quantized_alone, measured(case.quantized_alone)
     if case.wish.target != "cpu" or case.wish.priority != "latency":

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from optimizer.advise.scans import newest_scan
 from optimizer.advise.situation import LayerWeights, Operators, Situation
 from optimizer.comparison import study_metric
 from optimizer.data.objective import METRICS, UNLABELLED, split_task
@@ -17,6 +18,9 @@ from optimizer.settings import Settings, capacity
 from optimizer.store import Store
 from optimizer.store.records import Study, Variant
 from optimizer.study_plan import study_plan
+
+_RUNS = 50
+"""How far back a scan is looked for."""
 
 
 def situation(store: Store, study: Study, variants: Iterable[Variant]) -> Situation:
@@ -86,7 +90,10 @@ def _weights(store: Store, baseline: Variant | None) -> tuple[LayerWeights, ...]
 
 
 def _sensitivity(store: Store, study: Study) -> dict[str, Any] | None:
-    """The scan of the study's model, if one was made with the code and threads of today."""
+    """The newest scan that a person made, else a search's with the code and threads of today."""
+    asked = newest_scan(store.list_runs(study_id=study.id, states=("done",), limit=_RUNS))
+    if asked is not None:
+        return asked
     try:
         threads = capacity(Settings.load(store.home)).threads
         key = sensitivity_stage(study_plan(store, study.id, threads)).key

@@ -179,8 +179,9 @@ def _figure(found: Measured, wish: Wish) -> str:
         )
     if wish.priority == "latency":
         assert found.latency is not None
-        return f"{format_times(_known(found.latency.ratio))} the baseline's latency on this machine"
-    return f"{format_bytes(_known(found.peak_memory_bytes))} peak memory on this machine"
+        times = format_times(_known(found.latency.ratio))
+        return f"{times} the baseline's latency where it was measured"
+    return f"{format_bytes(_known(found.peak_memory_bytes))} peak memory where it was measured"
 
 
 def _known(value: float | None) -> float:

@@ -53,7 +53,7 @@ _PRIORITY = (
     Rule(doc.zeros_compress, PRUNING, +2),
     Rule(doc.shared_values_compress, CLUSTERING, +2),
     Rule(doc.together_they_compress_most, COMBINED, +1),
-    Rule(doc.zeros_take_room_in_flash, EXPERIMENT, OUT),
+    Rule(doc.zeros_take_room_in_flash, SAMPLE, OUT),
     Rule(doc.shared_values_take_room_in_flash, CLUSTERING, OUT),
     Rule(doc.sparse_encoding_shrinks_the_file, EXPERIMENT, +2),
     Rule(doc.sparse_encoding_is_for_flash, EXPERIMENT, OUT),

@@ -107,7 +107,7 @@ def int8_is_not_faster(after: After) -> Suggestion | None:
         listed = ", ".join(f"{count} {kind}" for kind, count in sorted(operators.in_float.items()))
         why = f"These operators still compute in float32: {listed}."
     else:
-        why = "No operator is left in float; this processor is no faster at it, others may be."
+        why = "No operator is left in float; other processors may be faster at int8."
     recipe = None
     if after.recipe.prune is None and after.situation.able("channels"):
         recipe = changed_recipe(after.recipe, narrowed(0.5))

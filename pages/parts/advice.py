@@ -83,15 +83,16 @@ def wish_of(study: Study, known: Situation) -> Wish:
     )
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
-def _cost(study_id: str, version: int, recipe_json: str) -> Cost | None:
+@st.cache_data(max_entries=256, ttl=30, show_spinner=False)
+def _cost(study_id: str, recipe_json: str) -> Cost | None:
+    """Kept for a moment: with a thousand variants it takes a fifth of a second to work out."""
     store = context.store()
     return cost(store, store.get_study(study_id), Recipe.parse(recipe_json))
 
 
 def recipe_cost(study: Study, recipe: Recipe, known: Situation) -> str:
     """What trying a recipe costs, in a sentence."""
-    found = _cost(study.id, context.store().version(), recipe.canonical_json())
+    found = _cost(study.id, recipe.canonical_json())
     return cost_text(found, recipe, known.data_facts)
 
 
@@ -127,10 +128,19 @@ def source_text(source: Source) -> str:
     return f"[{source.title}]({source.url})" if source.url else source.title
 
 
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _steps(study_id: str, version: int, variant_id: str, limit: float | None) -> NextSteps:
+    known = _known(study_id, version)
+    variant = next((v for v in known.variants if v.id == variant_id), None)
+    if variant is None:
+        return NextSteps((), "It has been deleted.")
+    return next_steps(with_operators(known, variant), variant, limit)
+
+
 def steps_after(study: Study, variant: Variant) -> NextSteps:
-    """What follows from a variant's measurements."""
-    known = known_situation(study)
-    return next_steps(with_operators(known, variant), variant, may_lose(study, known))
+    """What follows from a variant's measurements; worked out again when the store has changed."""
+    limit = may_lose(study, known_situation(study))
+    return _steps(study.id, context.store().version(), variant.id, limit)
 
 
 def draw_next(study: Study, variant: Variant) -> None:

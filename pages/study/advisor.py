@@ -99,7 +99,8 @@ def _limit(study: Study, metric: str, place: st.delta_generator.DeltaGenerator) 
         format="%g",
         key=key,
         persist_state=KEEP,
-        help="Against the float32 baseline, on the test samples. Zero: nothing may be lost.",
+        help="Against the float32 baseline, on the test samples; of the first output where the "
+        "model has several. Zero: nothing may be lost.",
     )
 
 

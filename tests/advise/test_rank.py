@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from optimizer.advise.gather import operators, situation
 from optimizer.advise.ladder import next_step
 from optimizer.advise.rank import FEWEST, MOST, report
+from optimizer.advise.scans import as_sensitivity
 from optimizer.advise.situation import Situation
 from optimizer.advise.wish import PRIORITIES, TARGETS, Wish
 from optimizer.bundled import ensure_sample_study
@@ -156,6 +157,34 @@ def test_a_scan_of_single_layers_gives_sparsities_by_layer():
     layers = own[0].recipe.layers
     assert layers["big"].final_sparsity > layers["small"].final_sparsity
     assert any("sensitivity scan of this model" in r.text for r in own[0].reasons)
+
+
+def test_a_scan_that_a_person_made_is_understood():
+    """Judged by the metric of each output, of which the first counts."""
+    content = {
+        "layers": [
+            {
+                "name": name,
+                "type": "Dense",
+                "weights": 4000,
+                "prune": {level: [{"fall": fall}, {"fall": 9.0}] for level, fall in falls},
+                "cluster": None,
+                "int8": None,
+            }
+            for name, falls in (
+                ("big", (("0.5", 0.0), ("0.9", 0.01))),
+                ("small", (("0.5", 0.2), ("0.9", None))),
+            )
+        ]
+    }
+    known = as_sensitivity(content)
+    assert known["layers"][1]["prune"] == {"0.5": {"fall": 0.2, "rise": 0.2}}
+    layers = next(
+        advice.recipe.layers
+        for advice in report(made(sensitivity=known), Wish()).advice
+        if advice.recipe.layers
+    )
+    assert layers["big"].final_sparsity > layers["small"].final_sparsity
 
 
 def test_time_on_other_hardware_is_not_made_up():
