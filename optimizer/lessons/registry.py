@@ -1,0 +1,14 @@
+"""The lessons, in the order in which they build on each other."""
+
+from __future__ import annotations
+
+from optimizer.lessons import sparsity_schedules
+from optimizer.lessons.lesson import Lesson
+
+LESSONS: tuple[Lesson, ...] = (sparsity_schedules.LESSON,)
+"""All of them."""
+
+
+def find_lesson(lesson_id: str) -> Lesson | None:
+    """The lesson with this id, if there is one."""
+    return next((lesson for lesson in LESSONS if lesson.id == lesson_id), None)
