@@ -110,6 +110,8 @@ COLUMNS: Mapping[str, tuple[str, Callable[[Measured], str | None]]] = {
 }
 """Key → title of a column of results (``metric`` is called what it is) and its text."""
 
+_AGAINST_BASELINE = ("agreement", "ratio")
+
 
 def results_table(lesson: Lesson, variants: Sequence[Variant | None]) -> pd.DataFrame:
     """What was measured, a row for the baseline and for each exercise.
@@ -121,12 +123,13 @@ def results_table(lesson: Lesson, variants: Sequence[Variant | None]) -> pd.Data
     labels = ["Baseline, float32", *(exercise.label for exercise in lesson.exercises)]
     found = [measured(variant) for variant in variants]
     metric = next((item.metric for item in found if item), "accuracy")
-    columns: dict[str, list[str | None]] = {"Variant": list(labels)}
+    columns: dict[str, list[str]] = {"Variant": list(labels)}
     for key in lesson.exercise_columns:
         title, show = COLUMNS[key]
-        columns[title or metric_title(metric)] = [
-            "not measured" if item is None else show(item) or "not measured" for item in found
-        ]
+        texts = ["not measured" if item is None else show(item) or "not measured" for item in found]
+        if key in _AGAINST_BASELINE:
+            texts[0] = "–"
+        columns[title or metric_title(metric)] = texts
     return pd.DataFrame(columns)
 
 

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from optimizer.lessons import sparsity_schedules
+from optimizer.lessons import (
+    affine_quantization,
+    compressed_size,
+    sparsity_schedules,
+    weight_clustering,
+)
 from optimizer.lessons.lesson import Lesson
 
-LESSONS: tuple[Lesson, ...] = (sparsity_schedules.LESSON,)
+LESSONS: tuple[Lesson, ...] = (
+    sparsity_schedules.LESSON,
+    compressed_size.LESSON,
+    weight_clustering.LESSON,
+    affine_quantization.LESSON,
+)
 """All of them."""
 
 

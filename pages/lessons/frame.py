@@ -198,7 +198,7 @@ def remember(lesson: Lesson) -> None:
     st.markdown("\n".join(f"- {sentence}" for sentence in lesson.remember))
     if lesson.references:
         links = " · ".join(f"[{source.title}]({source.url})" for source in lesson.references)
-        st.caption(f"Sources: {links}")
+        st.markdown(f"Sources: {links}")
 
 
 def try_it(lesson: Lesson, text: str) -> list[Variant] | None:
@@ -220,7 +220,7 @@ def try_it(lesson: Lesson, text: str) -> list[Variant] | None:
     complete = len(finished) == len(variants)
     if active:
         live_runs(tuple(run.id for run in active), follow=True)
-    if finished:
+    if any(variant and variant.results for variant in variants[1:]):
         _results(lesson, variants)
     if not active and not complete:
         _ask(lesson, variants)
