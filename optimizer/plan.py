@@ -18,6 +18,7 @@ STAGE_NAMES = (
     "cluster",
     "quantize_aware",
     "convert",
+    "calibration",
     "evaluate",
     "benchmark",
 )
@@ -132,6 +133,27 @@ class StudyPlan:
     def run(self, recipes: Iterable[Recipe]) -> RunPlan:
         """The stages of several recipes; what they have in common appears once."""
         return RunPlan(self.baseline, tuple(self.variant(recipe) for recipe in recipes))
+
+    def calibration(self, sets: Iterable[Mapping[str, Any]]) -> Stage:
+        """The stage that quantizes the model with several representative datasets.
+
+        Args:
+            sets: of each the arguments of :func:`optimizer.data.representative.representative`.
+        """
+        return Stage(
+            "calibration",
+            "optimizer.techniques.calibration:stage",
+            "Calibrate int8 with several datasets",
+            {
+                "sets": [dict(chosen) for chosen in sets],
+                "seed": 0,
+                **self.objective.measured(),
+                "threads": self.threads,
+            },
+            {"model": self.model, "data": self.data},
+            threads=self.threads,
+            memory_bytes=self.memory_bytes,
+        )
 
     def _convert(self, recipe: Recipe) -> Stage:
         dump = recipe.model_dump(mode="json")

@@ -49,6 +49,8 @@ class Execution:
                 await self._latency()
             elif self._run.kind == "search":
                 await self._search()
+            elif self._run.kind == "calibration":
+                await self._calibration()
             else:
                 await self._variants()
         except asyncio.CancelledError:
@@ -79,6 +81,17 @@ class Execution:
         state = self._store.engine_state()
         slots = state.slots if state else 1
         await Search(self._store, self._stages, self._run, self._threads, slots).run()
+
+    async def _calibration(self) -> None:
+        """Quantize the study's model with several representative datasets, and measure each."""
+        plan = study_plan(self._store, str(self._run.study_id), self._threads)
+        stage = plan.calibration(self._run.options["sets"])
+        self._stages.plan(
+            (needed, ()) for needed in needed_stages([stage], self._stages.runner.has)
+        )
+        await self._stages.task(stage)
+        result = json.loads(self._store.artifacts.read(stage.key, "calibration.json"))
+        self._store.update_run(self._run.id, state="done", result=result)
 
     async def _facts(self, stage: Stage) -> dict[str, Any]:
         self._stages.plan([(stage, ())])

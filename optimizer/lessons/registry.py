@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from optimizer.lessons import (
     affine_quantization,
+    calibration,
     compressed_size,
     sparsity_schedules,
     weight_clustering,
@@ -15,6 +16,7 @@ LESSONS: tuple[Lesson, ...] = (
     compressed_size.LESSON,
     weight_clustering.LESSON,
     affine_quantization.LESSON,
+    calibration.LESSON,
 )
 """All of them."""
 

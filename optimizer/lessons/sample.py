@@ -7,6 +7,7 @@ have deleted the sample study.
 from __future__ import annotations
 
 import json
+import warnings
 import zipfile
 from collections.abc import Mapping
 from functools import cache
@@ -56,3 +57,40 @@ def digits() -> Mapping[str, np.ndarray]:
     """``x_train``, ``y_train``, ``x_test``, ``y_test`` of the sample data as they are."""
     with np.load(DATASETS["digits"].path, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}
+
+
+@cache
+def layer_names() -> tuple[str, ...]:
+    """The layers whose activations :func:`activations` returns, from input to output."""
+    return tuple(activations(digits()["x_test"][:1]))
+
+
+def activations(samples: np.ndarray) -> Mapping[str, np.ndarray]:
+    """What the sample model computes inside, read out of TFLite's interpreter.
+
+    Args:
+        samples: float32, shape (n, 8, 8, 1).
+
+    Returns:
+        Layer name → float32, shape (n, …), after the layer's activation function; ``image`` is
+        the input itself.
+    """
+    # Imported here: only the page that asks for it loads the runtime.
+    from ai_edge_litert.interpreter import Interpreter
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of the memory that keeping all tensors takes
+        interpreter = Interpreter(
+            model_content=baseline_file(), experimental_preserve_all_tensors=True
+        )
+    entry = interpreter.get_input_details()[0]["index"]
+    interpreter.resize_tensor_input(entry, samples.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(entry, samples.astype(np.float32))
+    interpreter.invoke()
+    found = {"image": samples}
+    for details in interpreter.get_tensor_details():
+        layer = next((name for name in sample_weights() if f"/{name}/" in details["name"]), None)
+        if layer is not None and len(details["shape"]) and details["shape"][0] == len(samples):
+            found[layer] = interpreter.get_tensor(details["index"])
+    return found

@@ -13,7 +13,7 @@ from optimizer.recipe import Recipe
 Origin = Literal["local", "sample", "imported"]
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 StageState = Literal["waiting", "running", "done", "failed", "cancelled"]
-RunKind = Literal["import_model", "prepare_data", "variants", "latency", "search"]
+RunKind = Literal["import_model", "prepare_data", "variants", "latency", "search", "calibration"]
 TrialState = Literal["running", "complete", "pruned", "failed", "refused"]
 TrialOrigin = Literal["study", "start", "sibling", "sampled"]
 EngineStatus = Literal["starting", "warming", "ready", "stopping"]
@@ -119,7 +119,9 @@ class Run:
 
     Attributes:
         options: what was asked for; of a search see :class:`optimizer.search.goal.SearchOptions`.
-        result: what a search found; see :mod:`optimizer.search.answer`.
+        result: what a search found, see :mod:`optimizer.search.answer`; or what each
+            representative dataset of a calibration led to, see
+            :mod:`optimizer.techniques.calibration`.
     """
 
     id: str

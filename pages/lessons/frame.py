@@ -201,6 +201,33 @@ def remember(lesson: Lesson) -> None:
         st.markdown(f"Sources: {links}")
 
 
+def begin_trial(text: str) -> None:
+    """Begin the part in which the student runs something; :func:`try_it` does so itself.
+
+    Args:
+        text: what will run and what to look for, Markdown.
+    """
+    st.subheader("5 · Try it on a sample")
+    st.markdown(text)
+
+
+def run_button(lesson: Lesson) -> bool:
+    """Draw the button that starts a run on the sample; whether it was pressed."""
+    return st.button(
+        "Run on the sample",
+        key=f"try-{lesson.id}",
+        type="primary",
+        icon=":material/play_arrow:",
+        help="Runs in the background on this machine's CPU, in less than a minute once the engine "
+        "is ready. What was computed before is not computed again.",
+    )
+
+
+def mark_tried(lesson: Lesson) -> None:
+    """Remember that the student has seen the lesson's measured results."""
+    st.session_state.setdefault(_TRIED, set()).add(lesson.id)
+
+
 def try_it(lesson: Lesson, text: str) -> list[Variant] | None:
     """Let the student run the lesson's exercises on the sample model.
 
@@ -211,8 +238,7 @@ def try_it(lesson: Lesson, text: str) -> list[Variant] | None:
     Returns:
         The baseline and the variant of each exercise once all have results, else ``None``.
     """
-    st.subheader("5 · Try it on a sample")
-    st.markdown(text)
+    begin_trial(text)
     store = context.store()
     variants = practice.exercise_variants(store, lesson)
     finished = [variant for variant in variants if variant and variant.results]
@@ -226,8 +252,7 @@ def try_it(lesson: Lesson, text: str) -> list[Variant] | None:
         _ask(lesson, variants)
     if not complete:
         return None
-    tried = st.session_state.setdefault(_TRIED, set())
-    tried.add(lesson.id)
+    mark_tried(lesson)
     return finished
 
 
@@ -235,14 +260,7 @@ def _ask(lesson: Lesson, variants: list[Variant | None]) -> None:
     for variant in variants:
         if variant is not None and variant.error:
             st.error(plain(variant.error), title=f"{plain(variant.name)} failed")
-    if st.button(
-        "Run on the sample",
-        key=f"try-{lesson.id}",
-        type="primary",
-        icon=":material/play_arrow:",
-        help="Runs in the background on this machine's CPU, in less than a minute once the engine "
-        "is ready. What was computed before is not computed again.",
-    ):
+    if run_button(lesson):
         try:
             practice.start(context.store(), lesson)
         except FeatherweightError as error:
