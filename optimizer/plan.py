@@ -21,6 +21,7 @@ STAGE_NAMES = (
     "calibration",
     "evaluate",
     "benchmark",
+    "invocations",
 )
 """Every stage there is, in the order they run."""
 
@@ -155,8 +156,18 @@ class StudyPlan:
             memory_bytes=self.memory_bytes,
         )
 
-    def _convert(self, recipe: Recipe) -> Stage:
+    def without_preserving(self, recipe: Recipe) -> VariantPlan:
+        """The stages of a recipe in which none keeps what the one before it made.
+
+        Clustering moves the zeros of pruning, and quantization-aware training moves zeros and
+        centroids: what techniques do that know nothing of each other.
+        """
+        convert = self._convert(recipe, preserving=False)
+        return VariantPlan(convert, self._evaluate(convert, self.baseline.evaluate))
+
+    def _convert(self, recipe: Recipe, preserving: bool = True) -> Stage:
         dump = recipe.model_dump(mode="json")
+        keeps_zeros = recipe.leaves_zeros and preserving
         tune = {
             "fine_tune": dump["fine_tune"],
             "seed": dump["seed"],
@@ -175,16 +186,17 @@ class StudyPlan:
             params = {
                 "cluster": dump["cluster"],
                 "layers": _overrides(dump, "number_of_clusters"),
-                "preserve_sparsity": recipe.leaves_zeros,
+                "preserve_sparsity": keeps_zeros,
                 **tune,
             }
             model = self._train("cluster", "clustering:stage", "Cluster", params, model)
         if recipe.quantize.aware:
+            clusters = recipe.cluster and recipe.cluster.number_of_clusters
             params = {
                 "layers": _overrides(dump, "number_of_clusters", "quantize"),
                 "granularity": recipe.quantize.granularity,
-                "keep_zeros": recipe.leaves_zeros,
-                "number_of_clusters": recipe.cluster and recipe.cluster.number_of_clusters,
+                "keep_zeros": keeps_zeros,
+                "number_of_clusters": clusters if preserving else None,
                 **tune,
             }
             model = self._train(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from optimizer.engine.environment import describe_environment
+from optimizer.engine.experiments import EXPERIMENTS
 from optimizer.engine.run_stages import RunStages
 from optimizer.engine.runner import StageRunner
 from optimizer.engine.variants import Made, StoredFile, VariantWork
@@ -51,6 +52,8 @@ class Execution:
                 await self._search()
             elif self._run.kind == "calibration":
                 await self._calibration()
+            elif self._run.kind in EXPERIMENTS:
+                await self._experiment()
             else:
                 await self._variants()
         except asyncio.CancelledError:
@@ -92,6 +95,16 @@ class Execution:
         await self._stages.task(stage)
         result = json.loads(self._store.artifacts.read(stage.key, "calibration.json"))
         self._store.update_run(self._run.id, state="done", result=result)
+
+    async def _experiment(self) -> None:
+        """Execute what shows how something works; its result is the run's."""
+        plan = study_plan(self._store, str(self._run.study_id), self._threads)
+        experiment = EXPERIMENTS[self._run.kind](self._store, plan, self._run)
+        self._stages.plan(
+            (needed, ()) for needed in needed_stages(experiment.ends, self._stages.runner.has)
+        )
+        await asyncio.gather(*(self._stages.task(stage) for stage in experiment.ends))
+        self._store.update_run(self._run.id, state="done", result=experiment.result())
 
     async def _facts(self, stage: Stage) -> dict[str, Any]:
         self._stages.plan([(stage, ())])

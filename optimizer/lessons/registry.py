@@ -6,6 +6,7 @@ from optimizer.lessons import (
     affine_quantization,
     calibration,
     compressed_size,
+    quantization_aware_training,
     sparsity_schedules,
     weight_clustering,
 )
@@ -17,6 +18,7 @@ LESSONS: tuple[Lesson, ...] = (
     weight_clustering.LESSON,
     affine_quantization.LESSON,
     calibration.LESSON,
+    quantization_aware_training.LESSON,
 )
 """All of them."""
 

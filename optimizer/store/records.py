@@ -13,7 +13,16 @@ from optimizer.recipe import Recipe
 Origin = Literal["local", "sample", "imported"]
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 StageState = Literal["waiting", "running", "done", "failed", "cancelled"]
-RunKind = Literal["import_model", "prepare_data", "variants", "latency", "search", "calibration"]
+RunKind = Literal[
+    "import_model",
+    "prepare_data",
+    "variants",
+    "latency",
+    "search",
+    "calibration",
+    "invocations",
+    "without_preserving",
+]
 TrialState = Literal["running", "complete", "pruned", "failed", "refused"]
 TrialOrigin = Literal["study", "start", "sibling", "sampled"]
 EngineStatus = Literal["starting", "warming", "ready", "stopping"]
@@ -121,7 +130,8 @@ class Run:
         options: what was asked for; of a search see :class:`optimizer.search.goal.SearchOptions`.
         result: what a search found, see :mod:`optimizer.search.answer`; or what each
             representative dataset of a calibration led to, see
-            :mod:`optimizer.techniques.calibration`.
+            :mod:`optimizer.techniques.calibration`; or what an experiment found, see
+            :mod:`optimizer.engine.experiments`.
     """
 
     id: str
