@@ -18,8 +18,8 @@ from optimizer.measured import Measured, measured
 from optimizer.recipe import Recipe
 from optimizer.store.records import Variant
 
-PRUNED = {"prune": {}}
-CLUSTERED = {"cluster": {}}
+PRUNED: dict[str, Any] = {"prune": {}}
+CLUSTERED: dict[str, Any] = {"cluster": {}}
 INT8: dict[str, Any] = {"quantize": {"mode": "int8"}}
 AWARE: dict[str, Any] = {"quantize": {"mode": "int8", "aware": True}}
 """Recipes of the study that lessons speak of: 80 % zeros, 16 clusters, int8 without and with

@@ -5,6 +5,7 @@ from __future__ import annotations
 from optimizer.lessons import (
     affine_quantization,
     calibration,
+    collaborative_optimization,
     compressed_size,
     quantization_aware_training,
     sparsity_schedules,
@@ -19,6 +20,7 @@ LESSONS: tuple[Lesson, ...] = (
     affine_quantization.LESSON,
     calibration.LESSON,
     quantization_aware_training.LESSON,
+    collaborative_optimization.LESSON,
 )
 """All of them."""
 

@@ -127,8 +127,8 @@ def _one_weight() -> None:
     jumps = paths["ste"].jumps
     said = "never changes" if not jumps else f"changes {jumps} time{'s' * (jumps != 1)}"
     st.caption(
-        f"With the STE the rounded weight {said} in {lesson_math.STEPS} steps. A target between two "
-        "grid values makes it oscillate between them, which is a known trouble of QAT."
+        f"With the STE the rounded weight {said} in {lesson_math.STEPS} steps. A target between "
+        "two grid values makes it oscillate between them, which is a known trouble of QAT."
     )
 
 
@@ -196,7 +196,7 @@ def _on_the_sample() -> None:
     st.markdown(
         f"**A whole network at 8 bits** ({measured_on()}): float32 {_accuracy(base)}, int8 after "
         f"training {_accuracy(after)}, int8 QAT {_accuracy(aware)}. One of the {base.samples} test "
-        f"images is {100 / (base.samples or 1):.2f} points, so differences of that size say nothing."
+        f"images is {100 / (base.samples or 1):.2f} points: differences of that size say nothing."
     )
 
 
