@@ -7,8 +7,10 @@ from optimizer.lessons import (
     calibration,
     collaborative_optimization,
     compressed_size,
+    latency,
     quantization_aware_training,
     sparsity_schedules,
+    structured_sparsity,
     weight_clustering,
 )
 from optimizer.lessons.lesson import Lesson
@@ -21,6 +23,8 @@ LESSONS: tuple[Lesson, ...] = (
     calibration.LESSON,
     quantization_aware_training.LESSON,
     collaborative_optimization.LESSON,
+    structured_sparsity.LESSON,
+    latency.LESSON,
 )
 """All of them."""
 
