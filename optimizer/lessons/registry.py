@@ -7,6 +7,7 @@ from optimizer.lessons import (
     calibration,
     collaborative_optimization,
     compressed_size,
+    folding_and_pitfalls,
     latency,
     quantization_aware_training,
     sparsity_schedules,
@@ -25,6 +26,7 @@ LESSONS: tuple[Lesson, ...] = (
     collaborative_optimization.LESSON,
     structured_sparsity.LESSON,
     latency.LESSON,
+    folding_and_pitfalls.LESSON,
 )
 """All of them."""
 
