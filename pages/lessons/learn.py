@@ -6,7 +6,6 @@ import streamlit as st
 
 from optimizer.lessons.lesson import Lesson
 from optimizer.lessons.registry import LESSONS, find_lesson
-from optimizer.lessons.terms import TERMS
 from pages.lessons import frame
 from pages.parts.terms import LEARN
 from pages.parts.text import plain
@@ -45,13 +44,14 @@ def _overview() -> None:
             with column:
                 _card(lesson)
     st.subheader("Terms")
-    st.caption("What the words on the screen mean, each with the lesson that explains it.")
-    for name in sorted(TERMS, key=str.lower):
-        term = TERMS[name]
-        title = next(lesson.title for lesson in LESSONS if lesson.id == term.lesson_id)
+    st.caption("What the words on the screen mean, by the lesson that explains them.")
+    for lesson in LESSONS:
+        st.page_link(LEARN, label=lesson.title, query_params={"lesson": lesson.id})
         st.markdown(
-            f"**{name[0].upper()}{name[1:]}** {term.definition} "
-            f"[{title}](learn?lesson={term.lesson_id})"
+            "\n".join(
+                f"- **{name[0].upper()}{name[1:]}** {definition}"
+                for name, definition in lesson.terms.items()
+            )
         )
 
 

@@ -16,7 +16,6 @@ from optimizer.measured import measured
 from optimizer.store.records import Variant
 from pages.lessons import frame
 from pages.parts.chart import draw_chart
-from pages.parts.terms import term_link
 
 _CLIPS = tuple(share / 100 for share in range(10, 101, 5))
 
@@ -25,11 +24,11 @@ def draw(lesson: Lesson) -> None:
     """Draw the lesson."""
     frame.begin(
         lesson,
-        f"Integer arithmetic needs integers. Affine {term_link('quantization')} lays an even grid "
+        "Integer arithmetic needs integers. **Affine quantization** lays an even grid "
         "over the real numbers:\n\n"
         "$$q = \\mathrm{clip}\\left(\\mathrm{round}\\left(\\frac{x}{s}\\right) + z\\right), "
         "\\qquad \\hat{x} = (q - z) \\cdot s$$\n\n"
-        f"with the {term_link('scale')} $s$ and the {term_link('zero point')} $z$, the integer "
+        "with the **scale** $s$ and the **zero point** $z$, the integer "
         "that stands for 0.",
     )
     values = kernel(lesson_math.LAYER)
@@ -68,7 +67,7 @@ def draw(lesson: Lesson) -> None:
 def _play() -> None:
     st.markdown(
         "Fewer bits show better what happens: try 3 or 4. Then narrow the range and look for the "
-        f"best {term_link('SQNR')}."
+        "best SQNR, the ratio of signal to quantization noise."
     )
     controls, charts = st.columns([1, 2.2], gap="large")
     with controls:
