@@ -48,10 +48,7 @@ def _overview() -> None:
     for lesson in LESSONS:
         st.page_link(LEARN, label=lesson.title, query_params={"lesson": lesson.id})
         st.markdown(
-            "\n".join(
-                f"- **{name[0].upper()}{name[1:]}** {definition}"
-                for name, definition in lesson.terms.items()
-            )
+            "\n".join(f"- **{name}** {definition}" for name, definition in lesson.terms.items())
         )
 
 
