@@ -26,7 +26,9 @@ def prediction_figure(guess: float, truth: float, unit: str, low: float, high: f
             "y": [name],
             "name": name,
             "text": [f"{value:,.3g}"],
-            "textposition": "auto",
+            "textposition": "inside",
+            "insidetextanchor": "start",
+            "textfont": {"color": "#000000"},
             "marker": {"color": color},
             "hovertemplate": f"{name}: %{{x:,.4g}} {unit}<extra></extra>",
         }

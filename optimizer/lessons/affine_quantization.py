@@ -39,8 +39,8 @@ LESSON = Lesson(
         "scale.",
         "A narrower range makes the scale and all rounding errors smaller, but clips what lies "
         "outside; each bit less halves the number of steps and costs about 6 dB.",
-        "TFLite's weights are symmetric (zero point 0, −127 to 127) and per channel in "
-        "convolutions; activations are asymmetric and per tensor.",
+        "TFLite's weights are symmetric (zero point 0, −127 to 127), with a scale for each output "
+        "channel; its activations are asymmetric, with one scale for the tensor.",
     ),
     references=(
         Reference(

@@ -140,8 +140,9 @@ def _predicted(lesson: Lesson, text: str) -> None:
 def _commit(lesson: Lesson, value: Any) -> None:
     """The button that commits, and what is behind it."""
 
-    def commit() -> None:
-        st.session_state.setdefault(_COMMITTED, {})[lesson.id] = value
+    def commit() -> None:  # the control may have moved since this was drawn
+        latest = st.session_state.get(f"guess-{lesson.id}", value)
+        st.session_state.setdefault(_COMMITTED, {})[lesson.id] = latest
 
     st.button(
         "This is my prediction",

@@ -6,16 +6,18 @@ import streamlit as st
 
 from optimizer.lessons.lesson import Lesson
 from optimizer.lessons.registry import LESSONS, find_lesson
-from optimizer.lessons.terms import TERMS
 from pages.lessons import frame
 from pages.parts.terms import LEARN
 from pages.parts.text import plain
+
+_SHOWN = "lessons_shown"
 
 
 def draw() -> None:
     """Draw the page."""
     asked = st.query_params.get("lesson")
     lesson = find_lesson(asked) if asked else None
+    _write_address(lesson)
     if lesson is not None:
         importlib.import_module(f"pages.lessons.bodies.{lesson.module}").draw(lesson)
         return
@@ -25,6 +27,19 @@ def draw() -> None:
             f"There is no lesson {plain(repr(asked))}. Choose one below.", title="Unknown lesson"
         )
     _overview()
+
+
+def _write_address(lesson: Lesson | None) -> None:
+    """Make the address that of what is shown.
+
+    A link from a page to itself changes what ``st.query_params`` says, but not the address in the
+    browser. Written at every run, each would be a step of the browser's history.
+    """
+    shown = lesson.id if lesson else None
+    if st.session_state.setdefault(_SHOWN, shown) == shown:
+        return
+    st.session_state[_SHOWN] = shown
+    st.query_params.from_dict({"lesson": shown} if shown else {})
 
 
 def _overview() -> None:
@@ -45,13 +60,11 @@ def _overview() -> None:
             with column:
                 _card(lesson)
     st.subheader("Terms")
-    st.caption("What the words on the screen mean, each with the lesson that explains it.")
-    for name in sorted(TERMS, key=str.lower):
-        term = TERMS[name]
-        title = next(lesson.title for lesson in LESSONS if lesson.id == term.lesson_id)
+    st.caption("What the words on the screen mean, by the lesson that explains them.")
+    for lesson in LESSONS:
+        st.page_link(LEARN, label=lesson.title, query_params={"lesson": lesson.id})
         st.markdown(
-            f"**{name[0].upper()}{name[1:]}** {term.definition} "
-            f"[{title}](learn?lesson={term.lesson_id})"
+            "\n".join(f"- **{name}** {definition}" for name, definition in lesson.terms.items())
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import streamlit as st
+
 from optimizer.lessons.terms import term
 
 LEARN = "pages/lessons/learn.py"
@@ -10,6 +12,8 @@ LEARN = "pages/lessons/learn.py"
 
 def term_link(name: str, text: str | None = None) -> str:
     """Markdown of a link to a term's lesson, with the definition as its tooltip.
+
+    Streamlit opens links of Markdown in a new tab, so that a person comes back to where they were.
 
     Args:
         name: a key of :data:`optimizer.lessons.terms.TERMS`.
@@ -21,3 +25,13 @@ def term_link(name: str, text: str | None = None) -> str:
     found = term(name)
     tooltip = f"{found.name} {found.definition}".replace('"', "'")
     return f'[{text or name}](learn?lesson={found.lesson_id} "{tooltip}")'
+
+
+def draw_terms(*names: str) -> None:
+    """Draw a line of links to the lessons that explain some terms.
+
+    Raises:
+        InputError: no lesson explains one of them.
+    """
+    links = " · ".join(term_link(name) for name in names)
+    st.markdown(f":small[:material/school: What it means: {links}]")

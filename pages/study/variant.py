@@ -20,6 +20,7 @@ from pages.parts.downloads import layers_of, variant_downloads
 from pages.parts.guarantees import draw_guarantees, warn_of_broken
 from pages.parts.headlines import draw_details, draw_headlines
 from pages.parts.takeaway import draw_takeaway
+from pages.parts.terms import draw_terms
 from pages.parts.text import plain
 
 _STAGE_TITLES = {
@@ -99,6 +100,7 @@ def _variant(study: Study) -> Variant:
 
 def _layers(variant: Variant) -> None:
     st.subheader("Layers, as read out of the file")
+    draw_terms("sparsity", "weight clustering", "quantization", "per channel")
     try:
         layers = layers_of(variant)
     except FeatherweightError as error:

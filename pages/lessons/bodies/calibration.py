@@ -34,8 +34,8 @@ def draw(lesson: Lesson) -> None:
     frame.begin(
         lesson,
         "In an int8 file every layer's output has a range of real values that its 256 integers "
-        f"cover. {term_link('calibration', 'Calibration')} finds these ranges: it runs a "
-        f"{term_link('representative dataset')} through the float model and notes the smallest "
+        "cover. **Calibration** finds these ranges: it runs a **representative dataset** "
+        "through the float model and notes the smallest "
         "and the largest value of each layer. What the model meets later and lies outside is "
         f"{term_link('clipping', 'clipped')}.",
     )
@@ -215,5 +215,5 @@ def _results(run: Run) -> None:
         text += f"{'; '.join(equal)}."
     st.markdown(
         f"{text} Unusual images still fill the range roughly; images on another scale move it by "
-        "orders of magnitude. That a single image is enough here says nothing about another network."
+        "orders of magnitude. That one image is enough here says nothing about another network."
     )

@@ -122,7 +122,7 @@ def _play(guess: float) -> None:
         "$H_2(s) = -s\\log_2 s - (1-s)\\log_2(1-s)$, and for each weight that is left the entropy "
         "of its bytes. gzip does not know where a number begins and uses whole bits, so it stays "
         "above. "
-        f"{term_link('sparse encoding', 'Sparse encoding')} keeps the weights that are left, with "
+        "**Sparse encoding** keeps the weights that are left, with "
         "a column of 2 bytes for each; few zeros make it *larger* than raw."
     )
 

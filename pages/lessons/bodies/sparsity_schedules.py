@@ -13,15 +13,14 @@ from optimizer.schedules import ConstantSchedule, PolynomialSchedule, Schedule, 
 from optimizer.store.records import Variant
 from pages.lessons import frame
 from pages.parts.chart import draw_chart
-from pages.parts.terms import term_link
 
 
 def draw(lesson: Lesson) -> None:
     """Draw the lesson."""
     frame.begin(
         lesson,
-        f"**Pruning** sets the least important weights to zero while the network trains on. A "
-        f"{term_link('sparsity schedule')} says which share is zero at which moment. TFMOT's "
+        "**Pruning** sets the least important weights to zero while the network trains on. A "
+        "**sparsity schedule** says which share is zero at which moment. TFMOT's "
         "`PolynomialDecay` follows\n\n"
         "$$s(t) = s_f + (s_i - s_f)\\left(1 - \\frac{t - t_0}{t_1 - t_0}\\right)^{p}$$\n\n"
         "from the initial sparsity $s_i$ at begin $t_0$ to the final sparsity $s_f$ at end $t_1$, "

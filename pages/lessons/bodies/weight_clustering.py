@@ -15,7 +15,6 @@ from optimizer.measured import measured
 from optimizer.store.records import Variant
 from pages.lessons import frame
 from pages.parts.chart import draw_chart
-from pages.parts.terms import term_link
 
 _PLACE = "clustering-place"
 
@@ -25,8 +24,8 @@ def draw(lesson: Lesson) -> None:
     weights = kernel(lesson_math.LAYER).ravel()
     frame.begin(
         lesson,
-        f"{term_link('weight clustering', 'Weight clustering')} lets the weights of a layer share "
-        f"a few values, the {term_link('centroid', 'centroids')}. Where should these be? So that "
+        "**Weight clustering** lets the weights of a layer share "
+        "a few values, the **centroids**. Where should these be? So that "
         "the weights move as little as possible: that is k-means in one dimension.",
     )
     count = lesson_math.CLUSTERS
