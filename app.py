@@ -52,6 +52,12 @@ page = st.navigation(
                 url_path="explore",
             ),
             st.Page(
+                "pages/study/advisor.py",
+                title="Advisor",
+                icon=":material/lightbulb:",
+                url_path="advisor",
+            ),
+            st.Page(
                 "pages/study/optimize.py",
                 title="Optimize",
                 icon=":material/tune:",

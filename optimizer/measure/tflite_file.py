@@ -146,6 +146,7 @@ def describe(tflite: bytes, known_layers: Collection[str] = ()) -> dict[str, Any
         "input_dtype": file.input_dtype,
         "output_dtype": file.output_dtype,
         "ops": file.ops,
+        "float_operators": file.float_operators,
         "macs": file.macs,
         "layers": [
             {
@@ -163,6 +164,17 @@ def describe(tflite: bytes, known_layers: Collection[str] = ()) -> dict[str, Any
             for weight in file.weights
         ],
     }
+
+
+def operators_of(tflite: bytes) -> tuple[dict[str, int], dict[str, int]]:
+    """``ops`` and ``float_operators`` of :class:`TfliteFile`, without reading the weights.
+
+    Raises:
+        InputError: not a TensorFlow Lite file, or damaged.
+    """
+    graphs = parse(tflite)
+    kinds = sum((_arithmetic(graph) for graph in graphs), Counter[str]())
+    return dict(kinds), dict(sum((_in_float(graph) for graph in graphs), Counter[str]()))
 
 
 def _parameter_buffers(

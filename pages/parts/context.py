@@ -14,6 +14,7 @@ from optimizer.store.records import Study, Variant
 
 COMPARE = "pages/study/compare.py"
 EXPLORE = "pages/study/explore.py"
+ADVISOR = "pages/study/advisor.py"
 OPTIMIZE = "pages/study/optimize.py"
 SEARCH = "pages/study/search.py"
 VARIANT = "pages/study/variant.py"

@@ -16,6 +16,7 @@ from optimizer.measured import marked_name, measured
 from optimizer.measures import measures
 from optimizer.store.records import ACTIVE, Study, Variant
 from pages.parts import context
+from pages.parts.advice import draw_next_short
 from pages.parts.downloads import study_downloads, variant_downloads
 from pages.parts.guarantees import warn_of_broken
 from pages.parts.headlines import draw_headlines
@@ -78,6 +79,7 @@ def draw() -> None:
         icon=":material/travel_explore:",
         query_params=context.study_link(study),
     )
+    draw_next_short(study, selected)
     _bars(done, selected)
     if picked := variants_table(variants):
         _pick(picked, done)

@@ -15,6 +15,7 @@ from optimizer.plan import STAGE_NAMES
 from optimizer.presets import explain
 from optimizer.store.records import Study, Variant
 from pages.parts import context
+from pages.parts.advice import draw_next
 from pages.parts.chart import draw_chart
 from pages.parts.downloads import layers_of, variant_downloads
 from pages.parts.guarantees import draw_guarantees, warn_of_broken
@@ -62,6 +63,7 @@ def draw() -> None:
             icon=":material/tune:",
             query_params=context.study_link(study, copy=variant.id),
         )
+    draw_next(study, variant)
     draw_guarantees(variant, baseline, found)
     _layers(variant)
     if baseline is not None and baseline.state == "done":

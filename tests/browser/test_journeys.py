@@ -15,7 +15,7 @@ from tests.browser.conftest import SETTLED
 
 ENGINE_SECONDS = 90_000
 PATHS = [
-    *("compare", "explore", "optimize", "variant", "model", "data"),
+    *("compare", "explore", "advisor", "optimize", "variant", "model", "data"),
     *("runs", "new", "studies", "settings", "learn"),
 ]
 TRAINING = re.compile(r"epoch \d+ of 900")

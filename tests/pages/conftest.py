@@ -11,7 +11,10 @@ from optimizer.bundled import MARKER, ensure_sample_study
 from optimizer.store import Store
 
 ROOT = Path(__file__).parents[2]
-STUDY_PAGES = ("compare", "explore", "optimize", "search", "variant", "model", "data", "runs")
+STUDY_PAGES = (
+    *("compare", "explore", "advisor", "optimize", "search"),
+    *("variant", "model", "data", "runs"),
+)
 
 
 class Workbench:
