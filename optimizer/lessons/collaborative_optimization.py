@@ -52,8 +52,7 @@ LESSON = Lesson(
     remember=(
         "Every step that trains moves weights, and a zero that moves is no zero any more.",
         "Preserving means that zeros are masked, and that weights of a cluster move together, "
-        "while the rest trains.",
-        "The order is prune, cluster, quantize: the later a step, the finer what it changes.",
+        "while the rest trains. The order is prune, cluster, quantize.",
         "The file itself is as large as that of QAT alone. What is preserved pays after "
         "compression.",
     ),

@@ -46,9 +46,8 @@ LESSON = Lesson(
         "cost nothing and change the result by rounding only.",
         "Quantization sees the folded kernel. Its channels differ as much as the factors do, which "
         "is why kernels get a scale for each channel.",
-        "The runtime checks shapes, not meanings: the wrong input scaling raises no error.",
-        "Ask for each figure what it is of: the file or the download, weights or activations, "
-        "which operators.",
+        "The runtime checks shapes, not meanings. Ask of each figure what it is of: the file or "
+        "the download, weights or activations, which operators.",
     ),
     references=(
         Reference("Ioffe & Szegedy 2015, Batch normalization", "https://arxiv.org/abs/1502.03167"),

@@ -42,8 +42,8 @@ LESSON = Lesson(
         "waits for.",
         "Times have a long tail to the right: the median is stable, the mean follows the outliers, "
         "and a p99 from one run is a guess.",
-        "Compare in alternating rounds, and only believe differences beyond the noise floor.",
-        "More threads help large networks; on a small one they cost more than they bring.",
+        "Compare in alternating rounds, and only believe differences beyond the noise floor; more "
+        "threads on a small network can cost more than they bring.",
     ),
     references=(
         Reference(

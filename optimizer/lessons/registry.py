@@ -7,6 +7,7 @@ from optimizer.lessons import (
     calibration,
     collaborative_optimization,
     compressed_size,
+    decision_table,
     folding_and_pitfalls,
     latency,
     quantization_aware_training,
@@ -27,6 +28,7 @@ LESSONS: tuple[Lesson, ...] = (
     structured_sparsity.LESSON,
     latency.LESSON,
     folding_and_pitfalls.LESSON,
+    decision_table.LESSON,
 )
 """All of them."""
 

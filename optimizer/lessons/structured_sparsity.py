@@ -48,9 +48,8 @@ LESSON = Lesson(
         "not time, unless the runtime has a sparse kernel for that very operator.",
         "The more freely zeros may lie, the less they hurt, and the less hardware can do with "
         "them.",
-        "Removed channels are gone for every runtime. Even so latency falls less than the "
-        "multiply-accumulates: memory traffic and fixed costs of each operator stay.",
-        "Measure on the target: which sparse kernels there are differs between processors.",
+        "Removed channels are gone for every runtime, though latency may fall less than the "
+        "multiply-accumulates do. Measure on the target: which kernels there are differs.",
     ),
     references=(
         Reference(
