@@ -107,6 +107,14 @@ page = st.navigation(
                 url_path="runs",
             ),
         ],
+        "Learn": [
+            st.Page(
+                "pages/lessons/learn.py",
+                title="Learn",
+                icon=":material/school:",
+                url_path="learn",
+            ),
+        ],
     },
     expanded=True,
 )

@@ -18,11 +18,13 @@ STAGE_NAMES = (
     "cluster",
     "quantize_aware",
     "convert",
+    "calibration",
     "evaluate",
     "benchmark",
     "inspect_predictions",
     "inspect_activations",
     "inspect_profile",
+    "invocations",
 )
 """Every stage there is, in the order they run."""
 
@@ -136,8 +138,39 @@ class StudyPlan:
         """The stages of several recipes; what they have in common appears once."""
         return RunPlan(self.baseline, tuple(self.variant(recipe) for recipe in recipes))
 
-    def _convert(self, recipe: Recipe) -> Stage:
+    def calibration(self, sets: Iterable[Mapping[str, Any]]) -> Stage:
+        """The stage that quantizes the model with several representative datasets.
+
+        Args:
+            sets: of each the arguments of :func:`optimizer.data.representative.representative`.
+        """
+        return Stage(
+            "calibration",
+            "optimizer.techniques.calibration:stage",
+            "Calibrate int8 with several datasets",
+            {
+                "sets": [dict(chosen) for chosen in sets],
+                "seed": 0,
+                **self.objective.measured(),
+                "threads": self.threads,
+            },
+            {"model": self.model, "data": self.data},
+            threads=self.threads,
+            memory_bytes=self.memory_bytes,
+        )
+
+    def without_preserving(self, recipe: Recipe) -> VariantPlan:
+        """The stages of a recipe in which none keeps what the one before it made.
+
+        Clustering moves the zeros of pruning, and quantization-aware training moves zeros and
+        centroids: what techniques do that know nothing of each other.
+        """
+        convert = self._convert(recipe, preserving=False)
+        return VariantPlan(convert, self._evaluate(convert, self.baseline.evaluate))
+
+    def _convert(self, recipe: Recipe, preserving: bool = True) -> Stage:
         dump = recipe.model_dump(mode="json")
+        keeps_zeros = recipe.leaves_zeros and preserving
         tune = {
             "fine_tune": dump["fine_tune"],
             "seed": dump["seed"],
@@ -156,16 +189,17 @@ class StudyPlan:
             params = {
                 "cluster": dump["cluster"],
                 "layers": _overrides(dump, "number_of_clusters"),
-                "preserve_sparsity": recipe.leaves_zeros,
+                "preserve_sparsity": keeps_zeros,
                 **tune,
             }
             model = self._train("cluster", "clustering:stage", "Cluster", params, model)
         if recipe.quantize.aware:
+            clusters = recipe.cluster and recipe.cluster.number_of_clusters
             params = {
                 "layers": _overrides(dump, "number_of_clusters", "quantize"),
                 "granularity": recipe.quantize.granularity,
-                "keep_zeros": recipe.leaves_zeros,
-                "number_of_clusters": recipe.cluster and recipe.cluster.number_of_clusters,
+                "keep_zeros": keeps_zeros,
+                "number_of_clusters": clusters if preserving else None,
                 **tune,
             }
             model = self._train(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from optimizer.engine.environment import describe_environment
+from optimizer.engine.experiments import EXPERIMENTS
 from optimizer.engine.run_stages import RunStages
 from optimizer.engine.runner import StageRunner
 from optimizer.engine.variants import Made, StoredFile, VariantWork
@@ -55,6 +56,10 @@ class Execution:
                 await self._scan()
             elif self._run.kind == "inspect":
                 await self._inspect()
+            elif self._run.kind == "calibration":
+                await self._calibration()
+            elif self._run.kind in EXPERIMENTS:
+                await self._experiment()
             else:
                 await self._variants()
         except asyncio.CancelledError:
@@ -101,6 +106,26 @@ class Execution:
 
         error = await inspect(self._store, self._stages, self._run, self._threads)
         self._store.update_run(self._run.id, state="failed" if error else "done", error=error)
+    async def _calibration(self) -> None:
+        """Quantize the study's model with several representative datasets, and measure each."""
+        plan = study_plan(self._store, str(self._run.study_id), self._threads)
+        stage = plan.calibration(self._run.options["sets"])
+        self._stages.plan(
+            (needed, ()) for needed in needed_stages([stage], self._stages.runner.has)
+        )
+        await self._stages.task(stage)
+        result = json.loads(self._store.artifacts.read(stage.key, "calibration.json"))
+        self._store.update_run(self._run.id, state="done", result=result)
+
+    async def _experiment(self) -> None:
+        """Execute what shows how something works; its result is the run's."""
+        plan = study_plan(self._store, str(self._run.study_id), self._threads)
+        experiment = EXPERIMENTS[self._run.kind](self._store, plan, self._run)
+        self._stages.plan(
+            (needed, ()) for needed in needed_stages(experiment.ends, self._stages.runner.has)
+        )
+        await asyncio.gather(*(self._stages.task(stage) for stage in experiment.ends))
+        self._store.update_run(self._run.id, state="done", result=experiment.result())
 
     async def _facts(self, stage: Stage) -> dict[str, Any]:
         self._stages.plan([(stage, ())])

@@ -21,6 +21,9 @@ RunKind = Literal[
     "search",
     "sensitivity",
     "inspect",
+    "calibration",
+    "invocations",
+    "without_preserving",
 ]
 TrialState = Literal["running", "complete", "pruned", "failed", "refused"]
 TrialOrigin = Literal["study", "start", "sibling", "sampled"]
@@ -129,7 +132,8 @@ class Run:
         options: what was asked for; of a search see :class:`optimizer.search.goal.SearchOptions`,
             of a scan of layers :class:`optimizer.sensitivity.options.ScanOptions`.
         result: what a search found, see :mod:`optimizer.search.answer`; of a scan ``scan``, the
-            content of ``scan.json``, and ``seconds``, see :mod:`optimizer.techniques.layer_scan`.
+            content of ``scan.json``, and ``seconds``, see :mod:`optimizer.techniques.layer_scan`;
+            of an experiment see :mod:`optimizer.engine.experiments`.
     """
 
     id: str

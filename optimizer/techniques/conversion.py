@@ -60,7 +60,7 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
             params["seed"],
         )
     progress(0.1, "converting to TFLite")
-    tflite, notes = _convert(model, quantize, samples)
+    tflite, notes = quantized(model, quantize, samples)
     progress(0.8, "running the file once")
     _outputs_on_random(tflite)
     if params["sparse_encoding"]:
@@ -126,10 +126,22 @@ def representative_samples(
     return [x[chosen].astype("float32") for x in x_train]
 
 
-def _convert(
+def quantized(
     model: Source, quantize: Mapping[str, Any], samples: Sequence[np.ndarray] | None
 ) -> tuple[bytes, list[str]]:
-    """The ``.tflite`` and notes; falls back to float operators where int8 has no kernel."""
+    """A model as ``.tflite``; falls back to float operators where int8 has no kernel.
+
+    Args:
+        model: what to convert.
+        quantize: as in a recipe.
+        samples: of each input, what to calibrate with; ``None`` where nothing is calibrated.
+
+    Returns:
+        The file, and notes for a person.
+
+    Raises:
+        StageError: TensorFlow cannot convert the model.
+    """
     try:
         return _converter(model, quantize, samples, strict=True).convert(), []
     except Exception as error:

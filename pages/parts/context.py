@@ -8,6 +8,7 @@ import streamlit as st
 
 from optimizer.bundled import ensure_sample_study
 from optimizer.errors import InputError
+from optimizer.lessons.practice import practice_study
 from optimizer.store import Store
 from optimizer.store.records import Study, Variant
 
@@ -37,7 +38,10 @@ def store() -> Store:
 
 
 def remembered_study_id() -> str | None:
-    """The study in the address, else the one this session had open, else the newest."""
+    """The study in the address, else the one this session had open, else the newest.
+
+    The study that lessons run their exercises in is opened only when somebody asks for it.
+    """
     asked = st.query_params.get(_STUDY)
     if asked:
         st.session_state[_STUDY] = asked
@@ -45,7 +49,9 @@ def remembered_study_id() -> str | None:
         studies = store().list_studies()
         if not studies:
             return None
-        st.session_state[_STUDY] = studies[0].id
+        practice = practice_study(store())
+        others = [study for study in studies if practice is None or study.id != practice.id]
+        st.session_state[_STUDY] = (others or studies)[0].id
     return str(st.session_state[_STUDY])
 
 

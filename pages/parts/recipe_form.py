@@ -11,6 +11,7 @@ from optimizer.recipe import Recipe
 from pages.parts.layers_form import layers_form, load_layers
 from pages.parts.prune_form import load_prune, prune_form
 from pages.parts.schedule_form import KEEP
+from pages.parts.terms import draw_terms
 
 _MODES = {
     "none": "None (float32)",
@@ -71,12 +72,15 @@ def recipe_form(model_facts: Mapping[str, Any], *, base: bool = False) -> dict[s
     recipe: dict[str, Any] = {}
     with st.container(border=True):
         st.markdown("#### :material/content_cut: Prune")
+        draw_terms("sparsity schedule", "magnitude pruning")
         recipe["prune"] = prune_form()
     with st.container(border=True):
         st.markdown("#### :material/bubble_chart: Cluster")
+        draw_terms("weight clustering", "centroid")
         recipe["cluster"] = _cluster()
     with st.container(border=True):
         st.markdown("#### :material/grid_4x4: Quantize")
+        draw_terms("quantization", "calibration", "sparse encoding")
         recipe["quantize"] = _quantize()
         recipe["sparse_encoding"] = _sparse_encoding(recipe)
     trains = recipe["prune"] or recipe["cluster"] or recipe["quantize"].get("aware")

@@ -40,8 +40,11 @@ def _study_picker() -> None:
 def _open_picked() -> None:
     chosen = st.session_state["study_picker"]
     if chosen:
+        lesson = st.query_params.get("lesson")
         st.query_params.clear()
         context.remember_study(chosen)
+        if lesson:  # a lesson is of no study, and stays open
+            st.query_params["lesson"] = lesson
 
 
 def _engine() -> None:

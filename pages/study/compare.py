@@ -22,6 +22,7 @@ from pages.parts.guarantees import warn_of_broken
 from pages.parts.headlines import draw_headlines
 from pages.parts.latency import latency_origin
 from pages.parts.runs import live_runs
+from pages.parts.terms import draw_terms
 from pages.parts.text import plain
 from pages.parts.variants_table import failures, variants_table
 
@@ -150,6 +151,7 @@ def _pick(variant_id: str, done: list[Variant]) -> None:
 
 
 def _tradeoffs(study: Study, done: list[Variant], selected: Variant) -> None:
+    draw_terms("gzip", "sparsity", "weight clustering", "int8")
     left, right = st.columns(2, gap="large")
     with left:
         label = st.segmented_control(

@@ -16,6 +16,7 @@ from pages.parts.downloads import layers_of, variant_downloads
 from pages.parts.guarantees import draw_guarantees, warn_of_broken
 from pages.parts.headlines import draw_details, draw_headlines
 from pages.parts.takeaway import draw_takeaway
+from pages.parts.terms import draw_terms
 from pages.parts.text import plain
 from pages.parts.variant_picker import pick_variant
 
@@ -74,6 +75,7 @@ def _layers(study: Study, variant: Variant) -> None:
         icon=":material/troubleshoot:",
         query_params=context.study_link(study, variant=variant.id),
     )
+    draw_terms("sparsity", "weight clustering", "quantization", "per channel")
     try:
         layers = layers_of(variant)
     except FeatherweightError as error:

@@ -19,5 +19,10 @@ assert not loaded, loaded
 
 
 def test_no_page_imports_tensorflow(workbench):
-    pages = ["start/studies", "start/new_study", *(f"study/{page}" for page in STUDY_PAGES)]
+    pages = [
+        "start/studies",
+        "start/new_study",
+        "lessons/learn",
+        *(f"study/{page}" for page in STUDY_PAGES),
+    ]
     subprocess.run([sys.executable, "-c", CODE, *pages], cwd=ROOT, env=dict(os.environ), check=True)
