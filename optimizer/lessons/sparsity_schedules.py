@@ -51,15 +51,15 @@ LESSON = Lesson(
     ),
     exercises=(
         Exercise.of(
-            "80 % at once, in the last tenth of the training",
+            "Late jump, in the last tenth",
             prune={"schedule": {"kind": "constant", "target_sparsity": TARGET, "begin": 0.9}},
         ),
         Exercise.of(
-            "80 % at once, at the start",
+            "Early jump, at the start",
             prune={"schedule": {"kind": "constant", "target_sparsity": TARGET}},
         ),
         Exercise.of(
-            "80 % along a cubic curve",
+            "Cubic curve",
             prune={"schedule": {"kind": "polynomial", "final_sparsity": TARGET, "power": 3}},
         ),
     ),
