@@ -39,13 +39,14 @@ def range_figure(
     Args:
         values: float, any shape.
         low, high: ends of the range.
-        grid: the real values of the integers, drawn when they are few.
+        grid: the real values of the integers, ascending, two at least; drawn when they are few.
         title: of the axis of values.
         height: of the figure.
     """
     edges = np.linspace(min(values.min(), low), max(values.max(), high), _BINS + 1)
     centers, width = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
-    inside = (values >= low) & (values <= high)
+    half_step = float(grid[1] - grid[0]) / 2  # what is nearer is rounded to the end, not clipped
+    inside = (values >= low - half_step) & (values <= high + half_step)
     bars = [
         {
             "type": "bar",

@@ -87,9 +87,6 @@ def accuracy_figure(
         "orientation": "h",
         "x": [100 * value for value in values],
         "y": list(names),
-        "text": [f"{100 * value:.1f} %" for value in values],
-        "textposition": "inside",
-        "insidetextanchor": "start",
         "marker": {"color": [GREEN] + [ORANGE if v < 0.9 else GREY for v in values[1:]]},
         "error_x": {
             "type": "data",
@@ -114,7 +111,7 @@ def accuracy_figure(
         )
     return styled(
         [bars],
-        x_title="Accuracy of the int8 file on the test set (%)",
+        x_title="Accuracy on the test set (%)",
         y_title="",
         height=320,
         x_axis={"range": [0, 103]},

@@ -26,9 +26,7 @@ def prediction_figure(guess: float, truth: float, unit: str, low: float, high: f
             "y": [name],
             "name": name,
             "text": [f"{value:,.3g}"],
-            "textposition": "inside",
-            "insidetextanchor": "start",
-            "textfont": {"color": "#000000"},
+            "textposition": "outside",
             "marker": {"color": color},
             "hovertemplate": f"{name}: %{{x:,.4g}} {unit}<extra></extra>",
         }
@@ -39,7 +37,7 @@ def prediction_figure(guess: float, truth: float, unit: str, low: float, high: f
         x_title=unit,
         y_title="",
         height=150,
-        x_axis={"range": [min(low, truth), max(high, truth) * 1.02]},
+        x_axis={"range": [min(low, truth), max(high, truth) * 1.12]},
         showlegend=False,
         margin={"l": 8, "r": 12, "t": 8, "b": 8},
     )

@@ -63,7 +63,7 @@ LESSON = Lesson(
     exercises=(
         Exercise.of("int8, per channel", quantize={"mode": "int8"}),
         Exercise.of("int8, per tensor", quantize={"mode": "int8", "granularity": "per_tensor"}),
-        Exercise.of("8-bit weights only (dynamic range)", quantize={"mode": "dynamic"}),
+        Exercise.of("Dynamic range", quantize={"mode": "dynamic"}),
     ),
     exercise_columns=("metric", "agreement", "size", "gzip"),
 )

@@ -20,9 +20,6 @@ from optimizer.measure.weights import Weight
 from optimizer.recipe import Recipe
 from optimizer.samples import DATASETS
 
-MODEL_TITLE = "the sample model that reads handwritten digits"
-"""What the lessons call it in a sentence."""
-
 
 @cache
 def baseline_file() -> bytes:

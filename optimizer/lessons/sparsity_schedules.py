@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from optimizer.lessons.lesson import Exercise, Lesson, Reference
-from optimizer.schedules import ConstantSchedule, PolynomialSchedule, Schedule
+from optimizer.schedules import PolynomialSchedule, Schedule
 
 LAYER = "conv_2"
 """The layer of the sample whose kernel is masked on the page."""
@@ -51,15 +51,15 @@ LESSON = Lesson(
     ),
     exercises=(
         Exercise.of(
-            "80 % at once, in the last tenth of the training",
+            "Late jump, in the last tenth",
             prune={"schedule": {"kind": "constant", "target_sparsity": TARGET, "begin": 0.9}},
         ),
         Exercise.of(
-            "80 % at once, at the start",
+            "Early jump, at the start",
             prune={"schedule": {"kind": "constant", "target_sparsity": TARGET}},
         ),
         Exercise.of(
-            "80 % along a cubic curve",
+            "Cubic curve",
             prune={"schedule": {"kind": "polynomial", "final_sparsity": TARGET, "power": 3}},
         ),
     ),
@@ -117,8 +117,3 @@ def predicted_truth(power: float = 3) -> float:
     """The sparsity after :data:`PREDICTED_AT` of the rise along a polynomial, 0 to 1."""
     schedule = PolynomialSchedule(final_sparsity=TARGET, power=power, begin=0.0, end=1.0)
     return schedule.sparsity_at(PREDICTED_AT)
-
-
-def at_once(begin: float) -> ConstantSchedule:
-    """The lesson's target all at once."""
-    return ConstantSchedule(target_sparsity=TARGET, begin=begin)

@@ -26,8 +26,8 @@ def draw(lesson: Lesson) -> None:
         lesson,
         "Integer arithmetic needs integers. **Affine quantization** lays an even grid "
         "over the real numbers:\n\n"
-        "$$q = \\mathrm{clip}\\left(\\mathrm{round}\\left(\\frac{x}{s}\\right) + z\\right), "
-        "\\qquad \\hat{x} = (q - z) \\cdot s$$\n\n"
+        "$$q = \\mathrm{clip}\\left(\\mathrm{round}\\left(\\frac{x}{s}\\right) + z\\right)$$\n\n"
+        "$$\\hat{x} = (q - z) \\cdot s$$\n\n"
         "with the **scale** $s$ and the **zero point** $z$, the integer "
         "that stands for 0.",
     )
@@ -56,8 +56,8 @@ def draw(lesson: Lesson) -> None:
     frame.remember(lesson)
     done = frame.try_it(
         lesson,
-        "The whole model with integers everywhere, per channel and per tensor, and with 8-bit "
-        "weights alone. Does the accuracy notice?",
+        "The whole model with integers everywhere, per channel and per tensor, and in dynamic "
+        "range: 8-bit weights alone. Does the accuracy notice?",
     )
     if done:
         _conclude(done)
@@ -179,7 +179,11 @@ def _figures(found: Quantized, place: int, count: int, clipped: int) -> None:
     row = st.container(horizontal=True)
     for title, value, text in (
         ("Scale", f"{found.scale[place]:.5f}", "Distance of two neighbours on the grid."),
-        ("Zero point", str(int(found.zero_point[place])), "The integer that stands for 0."),
+        (
+            "Zero point",
+            f"{found.zero_point[place]}".replace("-", "−"),
+            "The integer that stands for 0.",
+        ),
         ("Clipped", f"{clipped:,} of {count:,}", "Weights that lay outside the range."),
         ("Largest error", f"{found.largest_error:.5f}", "Over the whole layer."),
         ("SQNR", f"{found.sqnr_db:.1f} dB", "Over the whole layer; 6 dB more is half the error."),

@@ -133,7 +133,7 @@ def _play() -> None:
     for title, value, text in (
         ("Range found", f"{found.low:.3g} … {found.high:.4g}", "Smallest and largest value seen."),
         ("Scale", f"{found.scale:.3g}", "The range divided by 255."),
-        ("Zero point", str(found.zero_point), "The integer that stands for 0."),
+        ("Zero point", f"{found.zero_point}".replace("-", "−"), "The integer that stands for 0."),
         ("Clipped", f"{100 * found.clipped:.2f} %", "Test values beyond the outermost integers."),
         (
             "Integers in use",
@@ -173,13 +173,14 @@ def _try(lesson: Lesson) -> None:
 def _results(run: Run) -> None:
     """What each dataset led to, and what that says."""
     found: list[dict[str, Any]] = (run.result or {})["found"]
-    names = [DATASETS[chosen["draw"]] for chosen in run.options["sets"]]
+    draws = [chosen["draw"] for chosen in run.options["sets"]]
+    names, short = ([texts[name] for name in draws] for texts in (DATASETS, lesson_math.SHORT))
     values = [float(item["value"]) for item in found]
     study = practice_study(context.store())
     baseline = measured(context.store().baseline(study.id)) if study else None
     draw_chart(
         accuracy_figure(
-            [lesson_math.SHORT[chosen["draw"]] for chosen in run.options["sets"]],
+            short,
             values,
             [item["interval"] for item in found],
             baseline.value if baseline else None,
@@ -192,7 +193,7 @@ def _results(run: Run) -> None:
     st.dataframe(
         pd.DataFrame(
             {
-                "Calibrated with": names,
+                "Calibrated with": short,
                 "Samples": [item["samples"] for item in found],
                 "Accuracy (%)": [100 * value for value in values],
                 "95 % interval (%)": [
