@@ -70,6 +70,12 @@ page = st.navigation(
                 url_path="variant",
             ),
             st.Page(
+                "pages/study/deploy.py",
+                title="Deploy",
+                icon=":material/developer_board:",
+                url_path="deploy",
+            ),
+            st.Page(
                 "pages/study/model.py",
                 title="Model",
                 icon=":material/account_tree:",
