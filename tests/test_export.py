@@ -34,6 +34,7 @@ KEYS = [
         "layers",
         "seconds",
         "cached",
+        "conditions",
     ),
 ]
 RECIPE = Recipe(prune=Prune(), cluster=Cluster(), quantize=Quantize(mode="int8", aware=True))
