@@ -4,11 +4,16 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.parts import visit
 from pages.parts.sidebar import draw_sidebar
 
 st.set_page_config(page_title="Featherweight", page_icon="assets/mark.svg", layout="wide")
 st.logo("assets/wordmark.svg", size="large", icon_image="assets/mark.svg")
 st.html(Path(__file__).parent / "assets" / "page.css")
+
+if visit.begin():
+    st.navigation(visit.pages(), position="hidden").run()
+    st.stop()
 
 page = st.navigation(
     {
@@ -86,6 +91,12 @@ page = st.navigation(
                 title="Data",
                 icon=":material/dataset:",
                 url_path="data",
+            ),
+            st.Page(
+                "pages/study/report.py",
+                title="Report",
+                icon=":material/summarize:",
+                url_path="report",
             ),
             st.Page(
                 "pages/study/runs.py",

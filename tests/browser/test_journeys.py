@@ -17,7 +17,7 @@ ENGINE_SECONDS = 90_000
 PATHS = [
     *("compare", "explore", "optimize", "variant", "model", "data"),
     *("runs", "new", "studies", "settings"),
-    "deploy",
+    *("deploy", "report"),
 ]
 TRAINING = re.compile(r"epoch \d+ of 900")
 CHART = ".js-plotly-plot .main-svg"
