@@ -156,7 +156,10 @@ def _grid(title: str, grid: Grid, alt: str) -> None:
         pd.DataFrame(grid.rows, columns=_unique(grid.heads)),
         hide_index=True,
         height="content",
-        column_config={grid.heads[0]: st.column_config.TextColumn(pinned=True)},
+        column_config={
+            grid.heads[0]: st.column_config.TextColumn(pinned=True),
+            "What happened": st.column_config.TextColumn(width="large"),
+        },
         alt=alt,
     )
 
