@@ -114,6 +114,7 @@ def variant_record(
         "layers": [dict(layer) for layer in layers or ()],
         "seconds": dict(results.get("seconds") or {}),
         "cached": list(results.get("cached") or ()),
+        "estimates": dict(results["estimates"]) if results.get("estimates") else None,
         "conditions": {
             **{key: results.get(key) for key in _CONDITIONS},
             "latency": {key: latency.get(key) for key in _LATENCY_CONDITIONS} if latency else None,

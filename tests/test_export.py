@@ -34,6 +34,7 @@ KEYS = [
         "layers",
         "seconds",
         "cached",
+        "estimates",
         "conditions",
     ),
 ]

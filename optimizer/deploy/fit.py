@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from optimizer.deploy.arena import Arena, plan_arena, tensor_bytes, variables
 from optimizer.deploy.boards import (
@@ -19,7 +18,7 @@ from optimizer.deploy.boards import (
     RUNTIME_FLASH_BYTES,
     Board,
 )
-from optimizer.deploy.energy import Work, count_work
+from optimizer.deploy.energy import Work, count_work, energy
 from optimizer.measure.flatbuffer import Graph, parse
 from optimizer.takeaway.micro import micro_needs
 
@@ -176,17 +175,19 @@ def _runtime_ram(graphs: Sequence[Graph]) -> int:
     return total
 
 
-def as_record(needed: Footprint) -> dict[str, Any]:
-    """The figures of a footprint as plain JSON values, bytes and counts."""
-    work = needed.work
+def estimates(tflite: bytes) -> dict[str, float | None]:
+    """The estimates that are kept with a variant's measurements.
+
+    Returns:
+        ``flash_bytes`` and ``ram_bytes`` without the rest of a program, and ``energy_uj`` with
+        weights on the chip; ``None`` where the file does not tell.
+
+    Raises:
+        InputError: the bytes are not a TensorFlow Lite file.
+    """
+    needed = footprint(tflite)
     return {
-        "file_bytes": needed.file_bytes,
-        "arena_bytes": needed.arena.size_bytes if needed.arena else None,
-        "runtime_ram_bytes": needed.runtime_ram_bytes,
         "flash_bytes": needed.flash_bytes,
-        "operators": list(needed.operators),
-        "refusals": list(needed.refusals),
-        "macs": dict(work.macs) if work else None,
-        "weight_bytes": work.weight_bytes if work else None,
-        "activation_bytes": work.activation_bytes if work else None,
+        "ram_bytes": needed.ram_bytes,
+        "energy_uj": energy(needed.work, "sram").total_uj if needed.work else None,
     }

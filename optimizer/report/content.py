@@ -170,7 +170,8 @@ def _beside(
     frame = side_by_side(table, [table.places[variant.id] for variant in columns])
     heads = ("Measure", *(_head(variant, choice) for variant in columns))
     rows = [tuple(str(cell) for cell in row) for row in frame.itertuples(index=False, name=None)]
-    rows += _estimated_rows(source, columns)
+    if not {"energy", "ram"} & set(table.measures):  # else they are among the measures
+        rows += _estimated_rows(source, columns)
     return Grid(heads, tuple(rows))
 
 

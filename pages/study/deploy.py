@@ -40,7 +40,7 @@ def draw() -> None:
     st.title("Deploy")
     st.caption(
         "Will a variant fit a microcontroller, and what would one inference cost there? "
-        "**Estimates**, computed from each `.tflite` and from published figures; nothing here was "
+        "**Estimates**, computed from each .tflite and from published figures; nothing here was "
         "run on a board."
     )
     done = [variant for variant in context.study_variants(study) if variant.results]
@@ -223,8 +223,7 @@ def _one(
         )
     with right:
         _arena(needed)
-    methods = ", ".join(f"`{operator}`" for operator in needed.operators)
-    st.caption(f"Operators of the file: {methods}.")
+    st.caption(f"Operators of the file: {plain(', '.join(needed.operators))}.")
 
 
 def _boards_table(fits: list[tuple[Board, Fit]]) -> pd.DataFrame:

@@ -178,8 +178,8 @@ def _links(study: Study, report: StudyReport) -> None:
     st.caption(
         "It works where this server can be reached: as it is started by default, on this machine "
         "only. A visitor's page changes nothing, but whoever reaches the server can also open the "
-        "workbench itself. For others, start a second server with `FEATHERWEIGHT_SHARED_ONLY=1`, "
-        "which has shared studies only, or send the file."
+        "workbench itself. For others, start a second server with "
+        f"{plain('FEATHERWEIGHT_SHARED_ONLY=1')}, which has shared studies only, or send the file."
     )
 
 
