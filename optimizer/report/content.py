@@ -208,7 +208,9 @@ def _layers(source: ReportSource, choice: Variant) -> Grid:
         before = {(layer["name"], layer["type"]): layer for layer in source.layers_of(base)}
     rows = []
     for layer in source.layers_of(choice):
-        words = layer_words(before.get((layer["name"], layer["type"])), layer) if before else "–"
+        former = before.get((layer["name"], layer["type"]))
+        clustered = choice.recipe.cluster is not None
+        words = layer_words(former, layer, clustered=clustered) if before else "–"
         zeros = "–" if layer["sparsity"] is None else f"{100 * layer['sparsity']:.1f} %"
         distinct = "–" if layer["distinct"] is None else f"{layer['distinct']:,}"
         size = "–" if layer["bytes"] is None else format_bytes(layer["bytes"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+import re
 from functools import cache
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def render(content: Content) -> str:
         ),
     ]
     said = joined(body)
-    terms = glossary(said)
+    terms = glossary(re.sub(r"<pre.*?</pre>|<[^>]*>", " ", said, flags=re.DOTALL))
     scripts = [_plotly(), _asset("report.js")] if drawn else [_asset("report.js")]
     head = tag(
         "head",
@@ -168,8 +169,7 @@ def _tradeoffs(content: Content, drawn: list[Chart]) -> Markup:
         "What was tried, and what it costs",
         tag(
             "p",
-            f"{len(content.source.variants)} variants of the model were made and measured. Each "
-            "point is one of them; the line joins those that no other beats in both measures (the "
+            f"{_counted(content)}. Each point is one of them; the line joins those that no other beats in both measures (the "
             "Pareto front); the ring marks our choice; thin bars are 95 % intervals. Click or "
             "touch a point to read about it.",
         ),
@@ -178,6 +178,12 @@ def _tradeoffs(content: Content, drawn: list[Chart]) -> Markup:
         tag("div", id="looked-at", aria_live="polite", class_="card", hidden=True),
         tag("noscript", tag("p", "The charts need JavaScript. All figures are in the tables.")),
     )
+
+
+def _counted(content: Content) -> str:
+    others = len(content.source.variants) - 1
+    variants = f"{others} variant{'s' * (others != 1)} of it"
+    return f"The model was converted as it is, and {variants} were made; all were measured"
 
 
 def _figure(chart: Chart) -> Markup:

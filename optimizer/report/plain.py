@@ -62,8 +62,16 @@ def operator_words(operator: str) -> str:
     return _OPERATORS.get(operator, operator.lower().replace("_", " "))
 
 
-def layer_words(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> str:
-    """What happened to one weight tensor, from its rows of two layer tables."""
+def layer_words(
+    before: Mapping[str, Any] | None, after: Mapping[str, Any], *, clustered: bool = False
+) -> str:
+    """What happened to one weight tensor, from its rows of two layer tables.
+
+    Args:
+        before, after: the rows; ``None`` where the baseline has no such tensor.
+        clustered: whether the recipe clusters. Few distinct values come of rounding, too, and
+            are nobody's doing then.
+    """
     words = []
     if before and before["shape"] != after["shape"]:
         words.append(f"narrowed from {_shape(before)} to {_shape(after)}")
@@ -73,9 +81,8 @@ def layer_words(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> s
     if zeros - was > 0.01:
         words.append(f"{100 * zeros:.0f} % of its weights became zero")
     distinct = after.get("distinct_per_channel") if after.get("per_channel") else after["distinct"]
-    count = _count(after)
     former = (before or {}).get("distinct")
-    if distinct and former and distinct < former / 4 and distinct <= 64 and count > 64:
+    if clustered and distinct and former and distinct < former:
         per = " per channel" if after.get("per_channel") else ""
         words.append(f"{distinct} distinct values left{per}")
     if before and before["bytes"] and after["bytes"] and before["bytes"] != after["bytes"]:
@@ -85,10 +92,3 @@ def layer_words(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> s
 
 def _shape(layer: Mapping[str, Any]) -> str:
     return " × ".join(str(size) for size in layer["shape"])
-
-
-def _count(layer: Mapping[str, Any]) -> int:
-    count = 1
-    for size in layer["shape"]:
-        count *= size or 1
-    return count

@@ -272,7 +272,7 @@ _TERMS: dict[str, tuple[tuple[str, ...], str]] = {
         "than p90 and p99.",
     ),
     "MACs, multiply-accumulates": (
-        ("mac", "multiply-accumulate"),
+        ("macs", "multiply-accumulate"),
         "One multiplication and one addition, of which a model consists almost entirely.",
     ),
     "Pareto front": (

@@ -118,6 +118,13 @@ def test_a_layer_that_is_as_before_is_unchanged():
     assert narrowed == "narrowed from 2 × 2 to 1 × 2; 4 B → 2 B"
 
 
+def test_distinct_values_are_said_where_they_were_asked_for():
+    before = {"shape": [9, 9], "dtype": "float32", "sparsity": 0.0, "distinct": 81, "bytes": 324}
+    after = {**before, "distinct": 8}
+    assert layer_words(before, after) == "unchanged"
+    assert layer_words(before, after, clustered=True) == "8 distinct values left"
+
+
 def test_plain_words_cover_every_part():
     schedule = {"kind": "polynomial", "final_sparsity": 0.8}
     parts = {

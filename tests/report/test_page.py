@@ -105,6 +105,13 @@ def test_hostile_names_stay_text(hostile):
     assert HOSTILE in data["variants"][1]["name"]
 
 
+def test_only_terms_that_occur_are_explained():
+    text = render(compose(made_of(baseline(), variant("v", found=results()))))
+    terms = text[text.index('id="terms"') :]
+    assert "Quantization, int8, float16" in terms
+    assert "Clustering" not in terms
+
+
 def test_without_a_measured_quality_it_has_tables_and_no_charts():
     base = baseline(value=None, agreement=1.0)
     text = render(compose(made_of(base, variant("v", found=results(value=None)))))
