@@ -169,8 +169,8 @@ def _tradeoffs(content: Content, drawn: list[Chart]) -> Markup:
         "What was tried, and what it costs",
         tag(
             "p",
-            f"{_counted(content)}. Each point is one of them; the line joins those that no other beats in both measures (the "
-            "Pareto front); the ring marks our choice; thin bars are 95 % intervals. Click or "
+            f"{_counted(content)} Each point is one of them; the line joins those that no other "
+            "beats in both measures (the Pareto front); the ring marks our choice; thin bars are 95 % intervals. Click or "
             "touch a point to read about it.",
         ),
         budget,
@@ -182,8 +182,8 @@ def _tradeoffs(content: Content, drawn: list[Chart]) -> Markup:
 
 def _counted(content: Content) -> str:
     others = len(content.source.variants) - 1
-    variants = f"{others} variant{'s' * (others != 1)} of it"
-    return f"The model was converted as it is, and {variants} were made; all were measured"
+    made = "one variant of it was" if others == 1 else f"{others:,} variants of it were"
+    return f"The model was converted as it is, and {made} made; all were measured."
 
 
 def _figure(chart: Chart) -> Markup:

@@ -14,6 +14,7 @@ _LOOK_AGAIN_SECONDS = 5.0
 def draw() -> None:
     """Draw the page."""
     store = context.store()
+    version = store.version()
     study = store.shared_study(st.query_params.get(TOKEN, ""))
     if study is None:
         st.title("Shared study")
@@ -29,7 +30,7 @@ def draw() -> None:
     except FeatherweightError as error:
         st.title(plain(study.name))
         st.info(plain(str(error)))
-        _follow(store.version())
+        _follow(version)
         return
     st.title(plain(content.title))
     audience = f"For {plain(content.audience)} · " if content.audience else ""
@@ -39,7 +40,7 @@ def draw() -> None:
     )
     download_report(content, study)
     draw_report(content)
-    _follow(store.version())
+    _follow(version)
 
 
 def _follow(version: int) -> None:
