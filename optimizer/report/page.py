@@ -170,8 +170,8 @@ def _tradeoffs(content: Content, drawn: list[Chart]) -> Markup:
         tag(
             "p",
             f"{_counted(content)} Each point is one of them; the line joins those that no other "
-            "beats in both measures (the Pareto front); the ring marks our choice; thin bars are 95 % intervals. Click or "
-            "touch a point to read about it.",
+            "beats in both measures (the Pareto front); the ring marks our choice; thin bars are "
+            "95 % intervals. Click or touch a point to read about it.",
         ),
         budget,
         tag("div", [_figure(chart) for chart in drawn], class_="charts"),
