@@ -144,8 +144,8 @@ def _table(
         for board in boards
     }
     st.markdown(
-        f"Of {len(known):,} variants fit: "
-        + ", ".join(f"**{count:,}** {plain(name)}" for name, count in counts.items())
+        f"Of {len(known):,} variants, those that fit: "
+        + ", ".join(f"{plain(name)} **{count:,}**" for name, count in counts.items())
         + f". {kib(program[0])} of flash and {kib(program[1])} of RAM are kept for the rest of "
         "the program."
     )

@@ -91,10 +91,12 @@ def test_hostile_names_run_nothing(open_file, hostile):
 
 
 def test_it_prints_dark_on_white_with_everything_open(open_file, sample):
-    page = open_file(render(compose(sample)), color_scheme="dark")
+    paper = {"width": 720, "height": 1000}
+    page = open_file(render(compose(sample)), color_scheme="dark", viewport=paper)
     expect(page.locator(POINTS).first).to_be_visible()
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.evaluate("[...document.querySelectorAll('details')].every(one => one.open)")
     expect(page.locator("nav")).to_be_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 720

@@ -12,6 +12,7 @@ from optimizer.store import Store
 
 ROOT = Path(__file__).parents[2]
 STUDY_PAGES = ("compare", "explore", "optimize", "search", "variant", "model", "data", "runs")
+STUDY_PAGES += ("deploy", "report")
 
 
 class Workbench:
