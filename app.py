@@ -4,120 +4,57 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.parts import visit
 from pages.parts.sidebar import draw_sidebar
 from pages.parts.tour import draw_tour
+
+PAGES = {
+    "Start": (
+        ("start/studies", "studies", "Studies", "folder_open"),
+        ("start/new_study", "new", "New study", "add_circle"),
+        ("start/settings", "settings", "Settings", "settings"),
+    ),
+    "Results": (
+        ("study/compare", "compare", "Compare", "scatter_plot"),
+        ("study/explore", "explore", "Explore", "travel_explore"),
+        ("study/variant", "variant", "Variant", "layers"),
+        ("study/inspect", "inspect", "Inspect", "troubleshoot"),
+        ("study/deploy", "deploy", "Deploy", "developer_board"),
+        ("study/report", "report", "Report", "summarize"),
+    ),
+    "Make it smaller": (
+        ("study/advisor", "advisor", "Advisor", "lightbulb"),
+        ("study/optimize", "optimize", "Optimize", "tune"),
+        ("study/sensitivity", "sensitivity", "Sensitivity", "shield"),
+        ("study/search", "search", "Search", "manage_search"),
+        ("study/runs", "runs", "Runs", "pending_actions"),
+    ),
+    "Model and data": (
+        ("study/model", "model", "Model", "account_tree"),
+        ("study/data", "data", "Data", "dataset"),
+    ),
+    "Understand": (("lessons/learn", "learn", "Learn", "school"),),
+}
+"""Section → file in ``pages/`` without its ending, address, title and icon of each page."""
 
 st.set_page_config(page_title="Featherweight", page_icon="assets/mark.svg", layout="wide")
 st.logo("assets/wordmark.svg", size="large", icon_image="assets/mark.svg")
 st.html(Path(__file__).parent / "assets" / "page.css")
 
-page = st.navigation(
-    {
-        "Start": [
-            st.Page(
-                "pages/start/home.py",
-                title="Home",
-                default=True,
-                visibility="hidden",
-            ),
-            st.Page(
-                "pages/start/studies.py",
-                title="Studies",
-                icon=":material/folder_open:",
-                url_path="studies",
-            ),
-            st.Page(
-                "pages/start/new_study.py",
-                title="New study",
-                icon=":material/add_circle:",
-                url_path="new",
-            ),
-            st.Page(
-                "pages/start/settings.py",
-                title="Settings",
-                icon=":material/settings:",
-                url_path="settings",
-            ),
-        ],
-        "Study": [
-            st.Page(
-                "pages/study/compare.py",
-                title="Compare",
-                icon=":material/scatter_plot:",
-                url_path="compare",
-            ),
-            st.Page(
-                "pages/study/explore.py",
-                title="Explore",
-                icon=":material/travel_explore:",
-                url_path="explore",
-            ),
-            st.Page(
-                "pages/study/advisor.py",
-                title="Advisor",
-                icon=":material/lightbulb:",
-                url_path="advisor",
-            ),
-            st.Page(
-                "pages/study/optimize.py",
-                title="Optimize",
-                icon=":material/tune:",
-                url_path="optimize",
-            ),
-            st.Page(
-                "pages/study/sensitivity.py",
-                title="Sensitivity",
-                icon=":material/shield:",
-                url_path="sensitivity",
-            ),
-            st.Page(
-                "pages/study/search.py",
-                title="Search",
-                icon=":material/manage_search:",
-                url_path="search",
-            ),
-            st.Page(
-                "pages/study/variant.py",
-                title="Variant",
-                icon=":material/layers:",
-                url_path="variant",
-            ),
-            st.Page(
-                "pages/study/inspect.py",
-                title="Inspect",
-                icon=":material/troubleshoot:",
-                url_path="inspect",
-            ),
-            st.Page(
-                "pages/study/model.py",
-                title="Model",
-                icon=":material/account_tree:",
-                url_path="model",
-            ),
-            st.Page(
-                "pages/study/data.py",
-                title="Data",
-                icon=":material/dataset:",
-                url_path="data",
-            ),
-            st.Page(
-                "pages/study/runs.py",
-                title="Runs",
-                icon=":material/pending_actions:",
-                url_path="runs",
-            ),
-        ],
-        "Learn": [
-            st.Page(
-                "pages/lessons/learn.py",
-                title="Learn",
-                icon=":material/school:",
-                url_path="learn",
-            ),
-        ],
-    },
-    expanded=True,
-)
+if visit.begin():
+    st.navigation(visit.pages(), position="hidden").run()
+    st.stop()
+
+home = st.Page("pages/start/home.py", title="Home", default=True, visibility="hidden")
+sections = {
+    section: [
+        st.Page(f"pages/{file}.py", title=title, icon=f":material/{icon}:", url_path=path)
+        for file, path, title, icon in entries
+    ]
+    for section, entries in PAGES.items()
+}
+sections["Start"].insert(0, home)
+page = st.navigation(sections, expanded=True)
 draw_sidebar()
 draw_tour(page.url_path)
 page.run()

@@ -1,4 +1,4 @@
-"""The command line: ``python -m optimizer inspect|run|sweep|search|benchmark …``.
+"""The command line: ``python -m optimizer inspect|run|sweep|search|benchmark|report …``.
 
 Stage processes import this module by name, so it imports nothing heavy at its top.
 """
@@ -40,6 +40,8 @@ def _run(options: argparse.Namespace) -> int:
         return commands.inspect(options.model, as_json=options.json)
     if options.command == "benchmark":
         return commands.benchmark(options.files, as_json=options.json)
+    if options.command == "report":
+        return commands.report(options.folder, options.html, _report_choices(options))
     job = commands.Job(
         options.model,
         options.data,
@@ -95,7 +97,32 @@ def _parser() -> argparse.ArgumentParser:
     )
     benchmark.add_argument("files", metavar="FILE.tflite", nargs="+", type=Path)
     _add_json(benchmark)
+
+    report = commands.add_parser(
+        "report", help="write what run, sweep or search found as one HTML file for anybody"
+    )
+    report.add_argument("folder", metavar="DIR", type=Path, help="what --out was")
+    report.add_argument("--html", required=True, type=Path, metavar="FILE", help="to write")
+    report.add_argument("--title")
+    report.add_argument("--question", help="that the report answers")
+    report.add_argument("--audience", help="whom it is for")
+    report.add_argument(
+        "--choice", metavar="NAME", help="the variant to recommend; by default the suggested one"
+    )
+    report.add_argument("--alternatives", metavar="NAME", nargs="*", help="to show beside it")
     return parser
+
+
+def _report_choices(options: argparse.Namespace) -> Any:
+    from optimizer.report.content import Choices
+
+    return Choices(
+        title=options.title or "",
+        question=options.question or "",
+        audience=options.audience or "",
+        choice=options.choice,
+        alternatives=None if options.alternatives is None else tuple(options.alternatives),
+    )
 
 
 def _add_goal(parser: argparse.ArgumentParser) -> None:

@@ -7,13 +7,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optimizer.command_files import output_folder, read_data_file, read_model_file, write_results
 from optimizer.console import benchmark_text, facts_text, results_text, sweep_lines
 from optimizer.data.options import DataOptions
+from optimizer.errors import InputError
 from optimizer.grid import Grid
 from optimizer.models.inspect import identify
 from optimizer.recipe import Recipe
@@ -23,6 +24,9 @@ from optimizer.session import PROPOSED, Choice, bring, open_study, run_recipes, 
 from optimizer.store import Store
 from optimizer.store.records import Study, Variant
 from optimizer.sweep import plan_here, sweep_title
+
+if TYPE_CHECKING:
+    from optimizer.report.content import Choices
 
 
 @dataclass(frozen=True)
@@ -167,6 +171,38 @@ def benchmark(files: list[Path], *, as_json: bool) -> int:
 
     results = benchmark_files(files)
     print(json.dumps(results, indent=2) if as_json else benchmark_text(results))
+    return 0
+
+
+def report(folder: Path, html: Path, choices: Choices) -> int:
+    """Write the report of a folder that ``run``, ``sweep`` or ``search`` wrote. Exit code 0.
+
+    Args:
+        folder: with ``results.json``.
+        html: the file to write.
+        choices: with names of variants, or of their files, in place of ids.
+
+    Raises:
+        InputError: there is nothing to report, a name is not known, or the file cannot be written.
+    """
+    from optimizer.report.content import compose
+    from optimizer.report.page import render
+    from optimizer.report.source import from_folder
+
+    source = from_folder(folder)
+    named = replace(
+        choices,
+        choice=choices.choice and source.named(choices.choice).id,
+        alternatives=choices.alternatives
+        and tuple(source.named(name).id for name in choices.alternatives),
+    )
+    written = render(compose(source, named)).encode()
+    try:
+        html.write_bytes(written)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"Cannot write {str(html)!r}: {reason}.") from None
+    _say(f"{html}: {len(written) / 1e6:.1f} MB; opens in any browser, offline.")
     return 0
 
 

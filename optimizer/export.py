@@ -69,6 +69,10 @@ CSV_COLUMNS = (
     "recipe_hash",
 )
 _LATENCY = ("p50", "p90", "p99", "ratio", "ratio_ci")
+_CONDITIONS = ("metric", "metric_interval", "higher_is_better", "agreement_interval", "notes")
+_LATENCY_CONDITIONS = (
+    *("significant", "runs", "rounds", "threads", "device", "delegate", "window"),
+)
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _MODEL_FACTS = ("source_format", "keras_version", "parameters", "inputs", "outputs")
 _DATASET_FACTS = ("format", "train", "test", "x_shape", "x_dtype", "y_kind", "classes", "split")
@@ -110,6 +114,11 @@ def variant_record(
         "layers": [dict(layer) for layer in layers or ()],
         "seconds": dict(results.get("seconds") or {}),
         "cached": list(results.get("cached") or ()),
+        "estimates": dict(results["estimates"]) if results.get("estimates") else None,
+        "conditions": {
+            **{key: results.get(key) for key in _CONDITIONS},
+            "latency": {key: latency.get(key) for key in _LATENCY_CONDITIONS} if latency else None,
+        },
     }
 
 

@@ -37,6 +37,15 @@ def format_ms(milliseconds: float) -> str:
     return f"{float(f'{milliseconds:.3g}'):g} ms"
 
 
+def format_energy(microjoules: float) -> str:
+    """An energy in three significant digits: ``32 nJ``, ``0.875 µJ``, ``38.7 µJ``, ``1.2 mJ``."""
+    if abs(microjoules) < 0.1:
+        return f"{float(f'{1e3 * microjoules:.3g}'):g} nJ"
+    if abs(microjoules) < 999.5:
+        return f"{float(f'{microjoules:.3g}'):g} µJ"
+    return f"{float(f'{1e-3 * microjoules:.3g}'):g} mJ"
+
+
 def format_seconds(seconds: float) -> str:
     """A duration: ``40 ms``, ``0.4 s``, ``12 s``, ``3 min 20 s``, ``1 h 05 min``."""
     if seconds < 0.1:

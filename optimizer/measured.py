@@ -60,6 +60,8 @@ class Measured:
         cached: names of the stages whose results were there already.
         macs: multiply-accumulates of one inference, counted from the file's operators.
         promises: what the recipe promised; older variants have none.
+        estimates: ``flash_bytes``, ``ram_bytes`` and ``energy_uj`` on a microcontroller, not
+            measured; see :func:`optimizer.deploy.fit.estimates`. Older variants have none.
     """
 
     size_bytes: int | None
@@ -81,6 +83,7 @@ class Measured:
     notes: tuple[str, ...]
     macs: int | None
     promises: tuple[Promise, ...]
+    estimates: Mapping[str, float | None]
 
     @property
     def broken(self) -> tuple[Promise, ...]:
@@ -175,6 +178,7 @@ def _read(results: Mapping[str, Any]) -> Measured:
             for item in results.get("promises") or ()
             if isinstance(item, Mapping)
         ),
+        estimates=results.get("estimates") or {},
     )
 
 

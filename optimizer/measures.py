@@ -9,6 +9,7 @@ from optimizer.data.objective import LOWER_IS_BETTER
 from optimizer.format import (
     format_bytes,
     format_count,
+    format_energy,
     format_metric,
     format_ms,
     format_seconds,
@@ -93,6 +94,14 @@ def _metric(metric: str) -> Measure:
     )
 
 
+def _estimate(name: str, factor: float) -> Callable[[Measured], float | None]:
+    def read(found: Measured) -> float | None:
+        value = found.estimates.get(name)
+        return None if value is None else factor * value
+
+    return read
+
+
 def _percent(attribute: str) -> Callable[[Measured], float | None]:
     def read(found: Measured) -> float | None:
         share: float | None = getattr(found, attribute)
@@ -160,6 +169,24 @@ _OTHERS = (
         _percent("sparsity"),
         lambda value: f"{value:.1f} %",
         larger_is_better=True,
+    ),
+    Measure(
+        "energy",
+        "Energy (estimate)",
+        "Energy of one inference, an estimate",
+        "µJ",
+        _estimate("energy_uj", 1.0),
+        format_energy,
+        logarithmic=True,
+    ),
+    Measure(
+        "ram",
+        "Microcontroller RAM (estimate)",
+        "RAM on a microcontroller, an estimate",
+        "kB",
+        _estimate("ram_bytes", 0.001),
+        _show_kb,
+        logarithmic=True,
     ),
     Measure(
         "time",

@@ -24,7 +24,7 @@ VARIANT_KEYS = {
     "name", "recipe", "file", "state", "error", "size_bytes", "gzip_bytes", "parameter_bytes",
     "accuracy", "metrics", "agreement", "mean_abs_difference", "accuracy_n", "latency_ms",
     "peak_memory_bytes", "sparsity", "max_distinct_weights", "macs", "promises", "layers",
-    "seconds", "cached",
+    "seconds", "cached", "estimates", "conditions",
 }  # fmt: skip
 
 

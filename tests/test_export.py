@@ -34,6 +34,8 @@ KEYS = [
         "layers",
         "seconds",
         "cached",
+        "estimates",
+        "conditions",
     ),
 ]
 RECIPE = Recipe(prune=Prune(), cluster=Cluster(), quantize=Quantize(mode="int8", aware=True))

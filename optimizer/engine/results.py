@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from optimizer.deploy.fit import estimates
 from optimizer.plan import VariantPlan
 from optimizer.store import Store
 
@@ -59,6 +60,7 @@ def variant_results(
         "cached": cached,
         "notes": conversion["notes"],
         "promises": _read(store, plan.convert.key, "audit.json")["promises"],
+        "estimates": estimates(store.artifacts.read(plan.convert.key, "model.tflite")),
     }
 
 

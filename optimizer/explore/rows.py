@@ -14,7 +14,7 @@ from optimizer.explore.table import Table
 from optimizer.measures import Measure
 
 _WITHIN = "within"
-_FORMATS = {"kB": "%.1f", "ms": "%.4f", "s": "%.1f", "%": "%.2f", "": "%.4g"}
+_FORMATS = {"kB": "%.1f", "ms": "%.4f", "s": "%.1f", "µJ": "%.4g", "%": "%.2f", "": "%.4g"}
 """Unit → how its numbers are written in a column."""
 
 

@@ -18,6 +18,8 @@ _WORDS = {
     "ratio": ("faster", "slower"),
     "macs": ("fewer", "more"),
     "memory": ("less", "more"),
+    "energy": ("less", "more"),
+    "ram": ("less", "more"),
     "time": ("quicker", "slower"),
 }
 """Measure → what less and more of it are called."""

@@ -21,12 +21,15 @@ from optimizer.store.records import (
     Model,
     Run,
     RunStage,
+    Share,
     Study,
+    StudyReport,
     Trial,
     Variant,
 )
 from optimizer.store.runs import Runs
 from optimizer.store.searches import Searches
+from optimizer.store.sharing import ReadingOnly
 from optimizer.store.uploads import Uploads
 
 __all__ = [
@@ -38,9 +41,11 @@ __all__ = [
     "Model",
     "Run",
     "RunStage",
+    "Share",
     "Store",
     "StoreError",
     "Study",
+    "StudyReport",
     "Trial",
     "Variant",
     "new_id",
@@ -48,7 +53,7 @@ __all__ = [
 ]
 
 
-class Store(Uploads, Adoption, Runs, Searches, Housekeeping):
+class Store(Uploads, Adoption, Runs, Searches, Housekeeping, ReadingOnly):
     """One store; safe to share between threads, and to open in several processes at once.
 
     Attributes:

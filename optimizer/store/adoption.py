@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TypeVar
 
-from optimizer.store.records import Dataset, Model, Study, Variant
+from optimizer.store.records import Dataset, Model, Study, StudyReport, Variant
 from optimizer.store.rows import from_row
-from optimizer.store.studies import Studies
+from optimizer.store.sharing import Sharing
 
 U = TypeVar("U", Model, Dataset)
 
 
-class Adoption(Studies):
+class Adoption(Sharing):
     """What :mod:`optimizer.store.archive` needs of the store."""
 
     def study_of_archive(self, archive_sha256: str) -> Study | None:
@@ -31,6 +31,7 @@ class Adoption(Studies):
         dataset: Dataset,
         variants: Sequence[Variant],
         archive_sha256: str,
+        report: StudyReport | None = None,
     ) -> Study:
         """List a study whose files and artifacts are already stored.
 
@@ -50,6 +51,8 @@ class Adoption(Studies):
             self._insert_study(adopted, archive_sha256)
             for variant in variants:
                 self._insert_variant(variant)
+            if report is not None:
+                self.put_report(report)
             return self.get_study(study.id)
 
     def withdraw(self, keys: set[str], sha256s: set[str]) -> int:

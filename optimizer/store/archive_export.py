@@ -9,6 +9,7 @@ import secrets
 import zipfile
 import zlib
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -79,6 +80,7 @@ def _members(store: Store, study_id: str) -> dict[str, _Source]:
         "created_at": study.created_at,
         "environment": study.environment,
         "objective": study.objective,
+        "report": _report_entry(store, study_id),
         "model": _upload_entry(model),
         "dataset": _upload_entry(dataset)
         | {"test_share": dataset.test_share, "split_seed": dataset.split_seed}
@@ -127,6 +129,12 @@ def _source(data: bytes) -> _Source:
 def _upload_entry(upload: Model | Dataset) -> dict[str, Any]:
     names = ("name", "file_name", "sha256", "size_bytes", "facts")
     return {name: getattr(upload, name) for name in names}
+
+
+def _report_entry(store: Store, study_id: str) -> dict[str, Any]:
+    """What a person decided about the report; links stay here."""
+    kept = asdict(store.get_report(study_id))
+    return {name: value for name, value in kept.items() if name != "study_id"}
 
 
 def _variant_entry(variant: Variant, stages: dict[str, str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from optimizer.store.archive_json import checked, parse_json
 from optimizer.store.archive_reader import ArchiveReader, check_content
 from optimizer.store.archive_shapes import StudyEntry, VariantEntry
 from optimizer.store.base import clean_name, new_id
-from optimizer.store.records import Dataset, Model, Study, Variant
+from optimizer.store.records import Dataset, Model, Study, StudyReport, Variant
 
 
 def import_study(
@@ -110,8 +110,9 @@ class _Import:
                 objective=entry.objective.model_dump(exclude_none=True),
             )
             variants = [self._variant(variant) for variant in entry.variants]
+            report = StudyReport(self._id, **entry.report.model_dump())
             return self._store.adopt_study(
-                study, model, dataset, variants, self._reader.manifest_sha256
+                study, model, dataset, variants, self._reader.manifest_sha256, report
             )
         finally:
             self._store.withdraw(set(self._keys.values()), uploads)

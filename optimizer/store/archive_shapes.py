@@ -25,8 +25,9 @@ from optimizer.data.options import DataOptions
 from optimizer.errors import InputError
 
 FORMAT = "featherweight-study"
-SCHEMA = 3
-"""2 added a dataset's options and a study's objective, 3 latencies measured together."""
+SCHEMA = 4
+"""2 added a dataset's options and a study's objective, 3 latencies measured together,
+4 what the study's report says."""
 ARTIFACT_FILES = (
     "model.tflite",
     "layers.json",
@@ -247,6 +248,20 @@ class Objective(_Strict):
     metric: Name | None = None
 
 
+RecipeHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{1,64}$")]
+Text = Annotated[str, StringConstraints(max_length=1000)]
+
+
+class ReportEntry(_Strict):
+    """What a person decided about the study's report."""
+
+    title: Text = ""
+    question: Text = ""
+    audience: Text = ""
+    choice: RecipeHash | None = None
+    alternatives: Annotated[list[RecipeHash], Field(max_length=20)] | None = None
+
+
 class VariantEntry(_Strict):
     """One finished variant."""
 
@@ -265,6 +280,7 @@ class StudyEntry(_Strict):
     created_at: Time
     environment: dict[str, Any] | None
     objective: Objective = Objective()
+    report: ReportEntry = ReportEntry()
     model: ModelEntry
     dataset: DatasetEntry
     variants: Annotated[list[VariantEntry], Field(max_length=20_000)]

@@ -22,6 +22,7 @@ from optimizer.errors import FeatherweightError, InputError
 from optimizer.store.schema import migrate, refuse_newer
 
 BUSY_SECONDS = 30.0
+READING_ONLY = "This is a link for reading: it shows a study and changes nothing."
 
 
 class StoreError(FeatherweightError, RuntimeError):
@@ -55,6 +56,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._local = threading.local()
+        self._reading_only = False
         try:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         except OSError as error:
@@ -68,6 +70,11 @@ class Database:
                     "as a network share. Set FEATHERWEIGHT_HOME to a folder on a local disk."
                 )
             migrate(connection, str(path))
+
+    def refuse_writes(self) -> None:
+        """Refuse every change from now on, here and in SQLite itself."""
+        self._reading_only = True
+        self.close()
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """All rows of one SELECT."""
@@ -89,7 +96,12 @@ class Database:
         Args:
             durable: whether the commit must survive a power cut.
             counted: whether those who poll :meth:`version` should notice.
+
+        Raises:
+            InputError: after :meth:`refuse_writes`.
         """
+        if self._reading_only:
+            raise InputError(READING_ONLY)
         connection = self._connection()
         if connection.in_transaction:
             yield connection
@@ -129,6 +141,7 @@ class Database:
             connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA query_only = {'ON' if self._reading_only else 'OFF'}")
         self._local.connection = connection
         self._local.pid = os.getpid()
         return connection

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from optimizer.errors import InputError
-from optimizer.store.database import StoreError
+from optimizer.store.database import READING_ONLY, StoreError
 
 STRAY_SECONDS = 24 * 3600
 _PREPARED = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -68,9 +68,20 @@ class Workspace:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._reading_only = False
+
+    def refuse_writes(self) -> None:
+        """Refuse to prepare or to take away any file from now on."""
+        self._reading_only = True
 
     def new_path(self) -> Path:
-        """A fresh name on the store's filesystem; nothing exists there yet."""
+        """A fresh name on the store's filesystem; nothing exists there yet.
+
+        Raises:
+            InputError: after :meth:`refuse_writes`.
+        """
+        if self._reading_only:
+            raise InputError(READING_ONLY)
         return self.root / secrets.token_hex(16)
 
     def place_file(self, data: bytes, target: Path) -> None:

@@ -104,6 +104,33 @@ class Study:
 
 
 @dataclass(frozen=True)
+class StudyReport:
+    """What a person decided about a study's report; empty texts mean the proposed ones.
+
+    Attributes:
+        choice: hash of the recommended variant's recipe, which holds in every workbench;
+            ``None`` for the suggested one.
+        alternatives: hashes of the recipes beside it; ``None`` for the proposed ones.
+    """
+
+    study_id: str
+    title: str = ""
+    question: str = ""
+    audience: str = ""
+    choice: str | None = None
+    alternatives: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Share:
+    """A link that opens a study for reading."""
+
+    token: str
+    study_id: str
+    created_at: str
+
+
+@dataclass(frozen=True)
 class Variant:
     """A recipe applied to a study's model.
 

@@ -16,6 +16,7 @@ _JSON = frozenset(
     {
         *("facts", "environment", "results", "stages", "options", "numbers", "objective"),
         *("workers", "result", "choices", "figures", "violations", "intermediate"),
+        "alternatives",
     }
 )
 _TUPLES = frozenset({"variant_ids"})

@@ -160,12 +160,30 @@ _SEARCHES = (
     )""",
     "CREATE INDEX trials_by_variant ON trials (variant_id)",
 )
+_REPORTS_AND_LINKS = (
+    """CREATE TABLE reports (
+        study_id TEXT PRIMARY KEY REFERENCES studies (id) ON DELETE CASCADE,
+        title TEXT NOT NULL,
+        question TEXT NOT NULL,
+        audience TEXT NOT NULL,
+        choice TEXT,
+        alternatives TEXT
+    )""",
+    """CREATE TABLE shares (
+        seq INTEGER PRIMARY KEY,
+        token TEXT NOT NULL UNIQUE,
+        study_id TEXT NOT NULL REFERENCES studies (id) ON DELETE CASCADE,
+        created_at TEXT NOT NULL
+    )""",
+    "CREATE INDEX shares_by_study ON shares (study_id)",
+)
 MIGRATIONS: tuple[tuple[Step, ...], ...] = (
     _FIRST,
     (_hash_recipes_anew,),
     _READING_AND_OBJECTIVE,
     _WHERE_STAGES_RUN,
     _SEARCHES,
+    _REPORTS_AND_LINKS,
 )
 """Statements and functions that lead from schema version i to i + 1."""
 

@@ -35,12 +35,21 @@ class MicroNeeds:
     Attributes:
         operators: TFLite operator names, each once, sorted.
         methods: of ``MicroMutableOpResolver``, such as ``AddConv2D``, for those it has.
-        warnings: what will not run there, or only slowly, each as a sentence.
+        refusals: why it will not run there, each as a sentence.
+        remarks: what runs slowly or needs more code, each as a sentence.
+        computes_in_float: whether an operator computes in floating point.
     """
 
     operators: tuple[str, ...]
     methods: tuple[str, ...]
-    warnings: tuple[str, ...]
+    refusals: tuple[str, ...]
+    remarks: tuple[str, ...]
+    computes_in_float: bool
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Refusals and remarks."""
+        return (*self.refusals, *self.remarks)
 
 
 def micro_needs(tflite: bytes) -> MicroNeeds:
@@ -53,19 +62,21 @@ def micro_needs(tflite: bytes) -> MicroNeeds:
     operators = sorted({operator.kind for graph in graphs for operator in graph.operators})
     known = {kind: _ADDING.get(kind.replace("_", "")) for kind in operators}
     missing = [kind for kind, method in known.items() if method is None]
-    warnings = []
+    refusals = [*_refusals(graphs)]
     if missing:
-        warnings.append(
-            f"TensorFlow Lite for Microcontrollers has no kernel for {', '.join(missing)}."
-        )
+        text = f"TensorFlow Lite for Microcontrollers has no kernel for {', '.join(missing)}."
+        refusals.insert(0, text)
+    computing = _computing_in_float(graphs)
     return MicroNeeds(
         tuple(operators),
         tuple(method for method in known.values() if method is not None),
-        (*warnings, *_arithmetic_warnings(graphs)),
+        tuple(refusals),
+        tuple(_remarks(graphs, computing)),
+        bool(computing),
     )
 
 
-def _arithmetic_warnings(graphs: Sequence[Graph]) -> Iterator[str]:
+def _refusals(graphs: Sequence[Graph]) -> Iterator[str]:
     if any(tensor.encoding for graph in graphs for tensor in graph.tensors):
         yield "Its weights are in the sparse encoding, which no microcontroller kernel reads."
     hybrid = sorted({kind for graph in graphs for kind in _hybrid(graph)})
@@ -76,7 +87,11 @@ def _arithmetic_warnings(graphs: Sequence[Graph]) -> Iterator[str]:
         )
     if any(tensor.dtype == "float16" for graph in graphs for tensor in graph.tensors):
         yield "It stores float16 weights, which the microcontroller kernels do not read."
-    computing = sorted(
+
+
+def _computing_in_float(graphs: Sequence[Graph]) -> list[str]:
+    """The operators whose results are computed in floating point, sorted."""
+    return sorted(
         {
             operator.kind
             for graph in graphs
@@ -85,6 +100,9 @@ def _arithmetic_warnings(graphs: Sequence[Graph]) -> Iterator[str]:
             and any(tensor.dtype in _FLOATS for tensor in _at(graph, operator.outputs))
         }
     )
+
+
+def _remarks(graphs: Sequence[Graph], computing: Sequence[str]) -> Iterator[str]:
     if computing:
         yield (
             f"It is not full int8: {', '.join(computing)} compute in float, which is slow without "
@@ -97,6 +115,12 @@ def _arithmetic_warnings(graphs: Sequence[Graph]) -> Iterator[str]:
         yield (
             f"Its inputs or outputs are {', '.join(sorted(ends))}: the program converts at both "
             "ends. Choose int8 inputs and outputs to leave that out."
+        )
+    if any(tensor.dtype == "int16" for graph in graphs for tensor in graph.tensors):
+        yield (
+            "Its activations are int16. The runtime has kernels of int16×8 for convolutions, dense "
+            "layers, pooling and softmax; another operator may lack one, which shows when tensors "
+            "are allocated."
         )
 
 

@@ -11,6 +11,7 @@ from optimizer.errors import InputError
 from optimizer.lessons.practice import practice_study
 from optimizer.store import Store
 from optimizer.store.records import Study, Variant
+from pages.parts.visit import visiting
 
 COMPARE = "pages/study/compare.py"
 EXPLORE = "pages/study/explore.py"
@@ -29,11 +30,23 @@ _STUDY = "study"
 _VARIANT = "variant"
 
 
-@st.cache_resource
 def store() -> Store:
-    """The store, opened once per server; it has the bundled sample study from the first start."""
+    """The store, opened once per server; for visitors of a link it refuses every change."""
+    return _reading_store() if visiting() else _store()
+
+
+@st.cache_resource
+def _store() -> Store:
+    """It has the bundled sample study from the first start."""
     opened = Store.open()
     ensure_sample_study(opened)
+    return opened
+
+
+@st.cache_resource
+def _reading_store() -> Store:
+    opened = Store.open()
+    opened.refuse_changes()
     return opened
 
 

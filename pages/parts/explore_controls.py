@@ -28,6 +28,10 @@ _HELP = {
     "memory": "Growth of the process while the file is loaded and run.",
     "agreement": "Share of samples for which file and baseline predict the same.",
     "sparsity": "Zeros among prunable weights, as read from the file.",
+    "energy": "Counted operations times published energies, weights on the chip; not measured. The "
+    "Deploy page has the source.",
+    "ram": "Tensors and runtime of TensorFlow Lite for Microcontrollers, planned from the file;"
+    " not measured.",
     "time": "Seconds of all stages, when none was computed before.",
 }
 

@@ -196,8 +196,8 @@ def test_a_changed_member(store: Store, honest: bytes, name: str) -> None:
 
 
 def test_a_newer_archive(store: Store, honest: bytes) -> None:
-    newer = forged(members_of(honest), schema=4)
-    refused(store, newer, "made by a newer Featherweight: its schema is 4, this one reads up to 3")
+    newer = forged(members_of(honest), schema=5)
+    refused(store, newer, "made by a newer Featherweight: its schema is 5, this one reads up to 4")
 
 
 @pytest.mark.parametrize(

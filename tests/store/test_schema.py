@@ -41,7 +41,8 @@ def test_recipes_of_the_first_version_are_found_by_their_new_hash(store: Store) 
     connection.execute("UPDATE variants SET recipe_hash = 'of old ' || seq")
     later = {"datasets": ["options"], "studies": ["objective"], "engine": ["slots", "workers"]}
     later["runs"] = ["result"]
-    connection.execute("DROP TABLE trials")
+    for table in ("trials", "reports", "shares"):
+        connection.execute(f"DROP TABLE {table}")
     for table, columns in later.items():
         for column in columns:
             connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")

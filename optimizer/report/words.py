@@ -1,0 +1,353 @@
+"""The sentences of a report: question, answer, limits, and the terms that need explaining."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from optimizer.comparison import NOT_MEASURED
+from optimizer.format import (
+    format_bytes,
+    format_metric,
+    format_ms,
+    format_points,
+    format_times,
+    is_share,
+    metric_title,
+)
+from optimizer.measured import Latency, Measured, measured
+from optimizer.report.plain import in_plain_words
+from optimizer.report.source import ReportSource
+from optimizer.store.records import Variant
+
+_SAME = 0.005
+_FEW_SAMPLES = 1000
+
+
+def default_title(source: ReportSource) -> str:
+    """The report's title until somebody writes another."""
+    return f"{source.name}: smaller and faster, at what cost?"
+
+
+def default_question(source: ReportSource) -> str:
+    """What the report answers until somebody writes another question."""
+    return (
+        f"Can the model “{source.model.get('file_name') or source.name}” be made smaller or "
+        "faster for the device it runs on, and what would that cost in quality?"
+    )
+
+
+def answer(choice: Variant, baseline: Variant | None) -> str:
+    """The answer in one sentence, with measured figures and the interval of the metric.
+
+    Raises:
+        ValueError: the choice has no results.
+    """
+    found = measured(choice)
+    if found is None:
+        raise ValueError(f"{choice.name} has no results")
+    base = measured(baseline) if baseline and baseline.id != choice.id else None
+    facts = (_size(found, base), _quality(found, base), _speed(found, base))
+    told = [text for text in facts if text]
+    head = (
+        "Keep the model as it is, converted to TensorFlow Lite"
+        if choice.is_baseline
+        else f"Use the variant “{choice.name}”"
+    )
+    return f"{head}: {_listed(told) or 'nothing about it was measured'}."
+
+
+def meaning(choice: Variant) -> str:
+    """What the chosen variant is, in one sentence for people who do not know its name's words."""
+    if choice.is_baseline:
+        return "Nothing was done to the model but converting it."
+    return f"“{choice.name}” is the model with {in_plain_words(choice.recipe)}."
+
+
+def in_short(choice: Variant, baseline: Variant | None) -> list[tuple[str, str, str]]:
+    """The figures a person looks at first: name, value, and what it was before."""
+    found = measured(choice)
+    base = measured(baseline) if baseline and baseline.id != choice.id else None
+    if found is None:
+        return []
+    rows = [
+        ("Download (compressed)", found.gzip_bytes, base and base.gzip_bytes, format_bytes),
+        ("File on the device", found.size_bytes, base and base.size_bytes, format_bytes),
+    ]
+    shown = [
+        (name, show(value), f"before: {show(was)}" if was else "")
+        for name, value, was, show in rows
+        if value is not None
+    ]
+    title = metric_title(found.metric)
+    if found.value is not None:
+        was = f"before: {format_metric(found.metric, base.value)}" if base and base.value else ""
+        shown.append((title, format_metric(found.metric, found.value), was))
+    elif found.agreement is not None:
+        text = "of predictions are the same as before"
+        shown.append(("Agreement", f"{100 * found.agreement:.2f} %", text))
+    if found.latency:
+        was = f"before: {format_ms(base.latency.p50_ms)}" if base and base.latency else ""
+        shown.append(("Time of one prediction", format_ms(found.latency.p50_ms), was))
+    return shown
+
+
+def limits(source: ReportSource, choice: Variant) -> list[str]:
+    """What the figures do not say, each as a sentence that is true for this study."""
+    found = measured(choice)
+    assert found is not None
+    return [*_quality_limits(source, choice, found), *_speed_limits(source, found), *_other(found)]
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:-1]) + (", and " if len(texts) > 1 else "") + "".join(texts[-1:])
+
+
+def _size(found: Measured, base: Measured | None) -> str:
+    if found.gzip_bytes is None:
+        return ""
+    text = f"its download is {format_bytes(found.gzip_bytes)}"
+    if base is None or not base.gzip_bytes:
+        return text
+    ratio = base.gzip_bytes / found.gzip_bytes
+    if abs(ratio - 1) < _SAME:
+        return f"{text}, as before"
+    change = f"{format_times(ratio)} smaller" if ratio > 1 else f"{format_times(1 / ratio)} larger"
+    return f"{text} instead of {format_bytes(base.gzip_bytes)} ({change})"
+
+
+def _quality(found: Measured, base: Measured | None) -> str:
+    if found.value is None:
+        if found.agreement is None:
+            return "its quality was not measured"
+        return f"it predicts the same as before for {100 * found.agreement:.2f} % of the samples"
+    title = metric_title(found.metric)
+    title = title[0].lower() + title[1:] if title[1:2].islower() else title
+    text = f"its {title} is {format_metric(found.metric, found.value)}"
+    details = []
+    if base is not None and base.value is not None:
+        difference = found.value - base.value
+        if difference == 0:
+            text += ", exactly as before"
+        else:
+            text += f" instead of {format_metric(found.metric, base.value)}"
+            words = format_points(difference) if is_share(found.metric) else f"{difference:+.4g}"
+            by_chance = found.interval and found.interval[0] <= base.value <= found.interval[1]
+            details.append(f"{words}, which may be chance" if by_chance else words)
+    samples = f" on {found.samples:,} test samples" if found.samples else ""
+    if found.interval:
+        low, high = (format_metric(found.metric, end) for end in found.interval)
+        details.append(f"95 % interval {low} to {high}{samples}")
+    elif samples:
+        details.append(f"measured{samples}")
+    return f"{text} ({'; '.join(details)})" if details else text
+
+
+def _speed(found: Measured, base: Measured | None) -> str:
+    if found.latency is None:
+        return "its speed was not measured"
+    text = f"one prediction takes {format_ms(found.latency.p50_ms)}"
+    if base is not None and base.latency is not None:
+        text += f" instead of {format_ms(base.latency.p50_ms)}"
+    return f"{text} on the computer that measured it{_speed_change(found.latency)}"
+
+
+def _speed_change(latency: Latency) -> str:
+    if latency.ratio is None:
+        return ""
+    if not latency.significant:
+        return " (no significant difference)"
+    ratio = latency.ratio
+    return (
+        f" ({format_times(1 / ratio)} faster)" if ratio < 1 else f" ({format_times(ratio)} slower)"
+    )
+
+
+def _quality_limits(source: ReportSource, choice: Variant, found: Measured) -> Iterator[str]:
+    metric = metric_title(found.metric)
+    if found.value is None:
+        yield (
+            "The data have no labels, so quality is only known as agreement with the original "
+            "model, which may itself be wrong."
+            if found.agreement is not None
+            else "Quality was not measured."
+        )
+    elif found.samples and found.samples < _FEW_SAMPLES:
+        yield (
+            f"{metric} rests on {found.samples:,} test samples; differences inside the interval "
+            "may be chance. On data of another kind than these it can be anything."
+        )
+    else:
+        yield f"{metric} holds for data like the test data; on data of another kind it can differ."
+    confirmed = (source.search or {}).get("winner") or {}
+    if confirmed.get("name") == choice.name:
+        yield (
+            "A search chose this variant on one half of the test samples and confirmed it on the "
+            "other half."
+        )
+    elif len(source.variants) > 2 and found.value is not None and not choice.is_baseline:
+        yield (
+            f"It was chosen among {len(source.variants)} variants by the same test samples its "
+            f"figure comes from, so the {metric.lower()} to expect on new data is a little worse."
+        )
+    for promise in found.broken:
+        yield f"The file does not keep a promise of its recipe: {promise.promise}; {promise.found}."
+
+
+def _speed_limits(source: ReportSource, found: Measured) -> Iterator[str]:
+    if found.latency is None:
+        yield "Speed was not measured."
+    else:
+        device = found.latency.device or source.environment.get("processor") or "one computer"
+        yield (
+            f"Speed was measured on one computer ({device}), by its main processor. Phones, "
+            "graphics processors and microcontrollers differ, in the order of the variants, too."
+        )
+    if found.peak_memory_bytes is None:
+        yield f"Memory while running: {NOT_MEASURED}."
+
+
+def _other(found: Measured) -> Iterator[str]:
+    yield (
+        "Energy, flash and RAM of microcontrollers are estimates computed from the file and "
+        "published figures; nothing was run on such a device."
+    )
+    yield "Robustness, fairness over groups of people, and security were not examined."
+    if found.notes:
+        yield "Notes of the conversion: " + " ".join(found.notes)
+
+
+_TERMS: dict[str, tuple[tuple[str, ...], str]] = {
+    "Baseline": (
+        ("baseline",),
+        "The original model converted to TensorFlow Lite with nothing else done to it. All "
+        "comparisons are with it.",
+    ),
+    "Variant": (("variant",), "The model after one particular treatment: one file."),
+    "TensorFlow Lite, .tflite": (
+        ("tensorflow lite", ".tflite"),
+        "A file format, and software, for running models on phones and other small devices.",
+    ),
+    "gzip, compressed download": (
+        ("gzip", "download"),
+        "The file as it travels over a network, compressed. Repeated values compress well.",
+    ),
+    "Pruning, zeros, sparsity": (
+        ("prune", "zeros", "sparsity"),
+        "Setting the weights that matter least to zero, while training the others to make up for "
+        "it.",
+    ),
+    "Channels": (
+        ("channels",),
+        "Groups of weights that can be cut out as a whole, which makes the model itself narrower "
+        "and its arithmetic less.",
+    ),
+    "Clustering": (
+        ("cluster",),
+        "Letting all weights of a layer share a few distinct values, which compress well.",
+    ),
+    "Quantization, int8, float16": (
+        ("int8", "float16", "dynamic range", "int16"),
+        "Storing numbers with fewer bits: 8-bit integers or 16-bit numbers instead of 32-bit ones. "
+        "Rounding can cost accuracy.",
+    ),
+    "QAT, quantization-aware training": (
+        ("qat", "quantization-aware"),
+        "Training the model while its numbers are rounded as they will be on the device, so that "
+        "it learns to live with it.",
+    ),
+    "Accuracy": (("accuracy",), "The share of test samples that the model gets right."),
+    "Test samples": (
+        ("test samples", "held-out"),
+        "Data kept apart: the model never trained on them.",
+    ),
+    "95 % interval": (
+        ("95 % interval",),
+        "Were the measurement repeated with other test samples of the same kind, 95 of 100 such "
+        "intervals would contain the true value.",
+    ),
+    "Latency, p50, p90, p99": (
+        ("latency", "p50"),
+        "The time of one prediction. p50 is the median; 90 and 99 of 100 predictions are faster "
+        "than p90 and p99.",
+    ),
+    "MACs, multiply-accumulates": (
+        ("macs", "multiply-accumulate"),
+        "One multiplication and one addition, of which a model consists almost entirely.",
+    ),
+    "Pareto front": (
+        ("pareto",),
+        "The variants that no other beats in both measures of a chart. Whoever weighs the two "
+        "measures chooses among these.",
+    ),
+    "Agreement": (
+        ("agreement",),
+        "How often a variant predicts the same as the baseline, right or wrong.",
+    ),
+}
+
+
+def glossary(text: str) -> list[tuple[str, str]]:
+    """The terms that occur in a text, with what they mean."""
+    lowered = text.lower()
+    return [
+        (term, meaning)
+        for term, (words, meaning) in _TERMS.items()
+        if any(word in lowered for word in words)
+    ]
+
+
+def measured_how(
+    source: ReportSource, found: Measured, sentences: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Data, computer and versions behind the figures, as names and texts."""
+    data, environment = source.dataset, source.environment
+    rows = [
+        ("Model", _file(source.model)),
+        ("Data", _file(data)),
+        ("Samples", _samples(data)),
+        ("Task", str(data.get("task") or "not stated")),
+        *((text.partition(": ")[0], text.partition(": ")[2]) for text in sentences),
+        ("Computer", _computer(environment, found)),
+        ("Versions", _versions(environment)),
+        ("Date of measurement", str(environment.get("date") or "not recorded")),
+    ]
+    return [(name, text) for name, text in rows if text]
+
+
+def _file(facts: Mapping[str, Any]) -> str:
+    name, digest = facts.get("file_name"), str(facts.get("sha256") or "")
+    text = str(name or "not recorded")
+    if facts.get("parameters"):
+        text += f", {facts['parameters']:,} parameters"
+    return text + (f" (SHA-256 {digest[:16]}…)" if digest else "")
+
+
+def _samples(data: Mapping[str, Any]) -> str:
+    train, test = data.get("train"), data.get("test")
+    if not test:
+        return "not recorded"
+    split = data.get("split")
+    how = f", split by {split}" if isinstance(split, str) else ""
+    return f"{train or 0:,} for training, {test:,} for testing{how}"
+
+
+def _computer(environment: Mapping[str, Any], found: Measured) -> str:
+    parts = [environment.get("processor") or (found.latency and found.latency.device)]
+    if environment.get("cores"):
+        parts.append(f"{environment['cores']} cores")
+    if environment.get("memory_bytes"):
+        parts.append(f"{environment['memory_bytes'] / 1e9:.0f} GB of memory")
+    parts.append(environment.get("system"))
+    return ", ".join(str(part) for part in parts if part) or "not recorded"
+
+
+_LIBRARIES = (
+    *("featherweight", "tensorflow", "tensorflow-model-optimization", "tf-keras"),
+    *("keras", "ai-edge-litert", "numpy", "python"),
+)
+
+
+def _versions(environment: Mapping[str, Any]) -> str:
+    known = [f"{name} {environment[name]}" for name in _LIBRARIES if environment.get(name)]
+    return ", ".join(known) or "not recorded"
