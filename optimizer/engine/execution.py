@@ -16,8 +16,6 @@ from optimizer.errors import FeatherweightError, StageError
 from optimizer.keys import Stage, StoredResult, needed_stages
 from optimizer.plan import StudyPlan, import_model
 from optimizer.recipe import BASELINE
-from optimizer.scan_stage import scan_stage
-from optimizer.sensitivity.options import ScanOptions
 from optimizer.store import Store
 from optimizer.store.base import utc_now
 from optimizer.store.records import Run, Variant
@@ -44,30 +42,24 @@ class Execution:
         Whoever cancelled it calls :meth:`record_cancellation` afterwards.
         """
         try:
-            if self._run.kind == "import_model":
-                await self._import_model()
-            elif self._run.kind == "prepare_data":
-                await self._prepare_data()
-            elif self._run.kind == "latency":
-                await self._latency()
-            elif self._run.kind == "search":
-                await self._search()
-            elif self._run.kind == "sensitivity":
-                await self._scan()
-            elif self._run.kind == "inspect":
-                await self._inspect()
-            elif self._run.kind == "calibration":
-                await self._calibration()
-            elif self._run.kind in EXPERIMENTS:
-                await self._experiment()
-            else:
-                await self._variants()
+            await self._work()
         except asyncio.CancelledError:
             self._stages.cancel()
             raise
         except FeatherweightError as error:
             self._stages.log(str(error))
             self._store.update_run(self._run.id, state="failed", error=str(error))
+
+    async def _work(self) -> None:
+        own = {
+            "import_model": self._import_model,
+            "prepare_data": self._prepare_data,
+            "variants": self._variants,
+            "latency": self._latency,
+            "search": self._search,
+            "inspect": self._inspect,
+        }
+        await own.get(self._run.kind, self._experiment)()
 
     async def _import_model(self) -> None:
         model = self._store.get_model(str(self._run.model_id))
@@ -91,34 +83,14 @@ class Execution:
         slots = state.slots if state else 1
         await Search(self._store, self._stages, self._run, self._threads, slots).run()
 
-    async def _scan(self) -> None:
-        plan = study_plan(self._store, str(self._run.study_id), self._threads)
-        stage = scan_stage(plan, ScanOptions.parse(self._run.options))
-        self._stages.plan((each, ()) for each in needed_stages([stage], self._stages.runner.has))
-        await self._stages.task(stage)
-        found = json.loads(self._store.artifacts.read(stage.key, "scan.json"))
-        seconds = self._store.artifacts.meta(stage.key)["seconds"]
-        self._store.update_run(
-            self._run.id, state="done", result={"scan": found, "seconds": seconds}
-        )
     async def _inspect(self) -> None:
         from optimizer.engine.inspecting import inspect
 
         error = await inspect(self._store, self._stages, self._run, self._threads)
         self._store.update_run(self._run.id, state="failed" if error else "done", error=error)
-    async def _calibration(self) -> None:
-        """Quantize the study's model with several representative datasets, and measure each."""
-        plan = study_plan(self._store, str(self._run.study_id), self._threads)
-        stage = plan.calibration(self._run.options["sets"])
-        self._stages.plan(
-            (needed, ()) for needed in needed_stages([stage], self._stages.runner.has)
-        )
-        await self._stages.task(stage)
-        result = json.loads(self._store.artifacts.read(stage.key, "calibration.json"))
-        self._store.update_run(self._run.id, state="done", result=result)
 
     async def _experiment(self) -> None:
-        """Execute what shows how something works; its result is the run's."""
+        """Execute what finds something out and makes no variant; its result is the run's."""
         plan = study_plan(self._store, str(self._run.study_id), self._threads)
         experiment = EXPERIMENTS[self._run.kind](self._store, plan, self._run)
         self._stages.plan(

@@ -1,4 +1,4 @@
-"""Runs that show how something works rather than make a variant: what they execute and find."""
+"""Runs that find something out rather than make a variant: what they execute, what they find."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from optimizer.engine.results import variant_results
 from optimizer.keys import Stage
 from optimizer.plan import StudyPlan, VariantPlan
 from optimizer.recipe import Recipe
+from optimizer.scan_stage import scan_stage
+from optimizer.sensitivity.options import ScanOptions
 from optimizer.store import Store
 from optimizer.store.records import Run
 
@@ -28,6 +30,27 @@ class Experiment:
     result: Callable[[], dict[str, Any]]
 
 
+def sensitivity(store: Store, plan: StudyPlan, run: Run) -> Experiment:
+    """Change one layer at a time; ``run.options`` are those of a scan."""
+    stage = scan_stage(plan, ScanOptions.parse(run.options))
+    return Experiment(
+        (stage,),
+        lambda: {
+            "scan": _read(store, stage, "scan.json"),
+            "seconds": store.artifacts.meta(stage.key)["seconds"],
+        },
+    )
+
+
+def calibration(store: Store, plan: StudyPlan, run: Run) -> Experiment:
+    """Quantize the study's model with several representative datasets, and measure each.
+
+    Of ``run.options`` it takes ``sets``.
+    """
+    stage = plan.calibration(run.options["sets"])
+    return Experiment((stage,), lambda: _read(store, stage, "calibration.json"))
+
+
 def invocations(store: Store, plan: StudyPlan, run: Run) -> Experiment:
     """Time every invocation of a variant's file.
 
@@ -43,9 +66,7 @@ def invocations(store: Store, plan: StudyPlan, run: Run) -> Experiment:
         {"model": plan.variant(recipe).convert},
         resource="quiet",
     )
-    return Experiment(
-        (stage,), lambda: json.loads(store.artifacts.read(stage.key, "invocations.json"))
-    )
+    return Experiment((stage,), lambda: _read(store, stage, "invocations.json"))
 
 
 def without_preserving(store: Store, plan: StudyPlan, run: Run) -> Experiment:
@@ -62,7 +83,14 @@ def without_preserving(store: Store, plan: StudyPlan, run: Run) -> Experiment:
     )
 
 
+def _read(store: Store, stage: Stage, file: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(store.artifacts.read(stage.key, file))
+    return found
+
+
 EXPERIMENTS: dict[str, Callable[[Store, StudyPlan, Run], Experiment]] = {
+    "sensitivity": sensitivity,
+    "calibration": calibration,
     "invocations": invocations,
     "without_preserving": without_preserving,
 }
