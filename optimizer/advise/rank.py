@@ -94,9 +94,10 @@ def report(situation: Situation, wish: Wish) -> Report:
         elif said and (worst := min(said, key=lambda reason: reason.points)).points < 0:
             left_out.append(LeftOut(candidate.recipe, worst))
     everything = not judged and not left_out and not situation.done[1:]
-    advice = _short_list(judged)
+    standing = _standing(situation, wish)
+    advice = _short_list(judged, MOST - bool(standing))
     return Report(
-        _standing(situation, wish)[: max(1, FEWEST - len(advice))],
+        standing[: max(1, FEWEST - len(advice))],
         advice,
         (*sorted(left_out, key=lambda item: item.reason.points <= OUT), *refused),
         refused[0].reason.text if everything and refused else None,
@@ -108,7 +109,7 @@ def _refusal(problem: str) -> Reason:
     return Reason(problem, COUNTED, IMPOSSIBLE, "objections")
 
 
-def _short_list(judged: Sequence[tuple[str, Advice]]) -> tuple[Advice, ...]:
+def _short_list(judged: Sequence[tuple[str, Advice]], most: int) -> tuple[Advice, ...]:
     """The best of each kind, with room for one that needs no training.
 
     Recipes that do the same to the weights and differ in how they are quantized are of a kind.
@@ -122,10 +123,10 @@ def _short_list(judged: Sequence[tuple[str, Advice]]) -> tuple[Advice, ...]:
             continue
         kinds.add(kind)
         chosen.append(advice)
-    short = chosen[:MOST]
+    short = chosen[:most]
     quick = [advice for advice in chosen if not advice.recipe.trains]
     if quick and all(advice.recipe.trains for advice in short):
-        short = [*short[: MOST - 1], quick[0]]
+        short = [*short[: most - 1], quick[0]]
     return tuple(short)
 
 

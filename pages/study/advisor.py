@@ -51,8 +51,9 @@ def draw() -> None:
     _active(study)
     found = advisor_report(study, wish)
     _answer(study, known, wish, found)
-    _search(study, known, wish)
-    _left_out(found)
+    if not found.impossible:
+        _search(study, known, wish)
+        _left_out(found)
     _rules()
 
 
@@ -106,11 +107,12 @@ def _limit(study: Study, metric: str, place: st.delta_generator.DeltaGenerator) 
 
 def _facts(known: Situation, wish: Wish) -> None:
     """What the advice rests on, as far as it is known."""
-    base = measured(known.baseline)
+    base, kind = measured(known.baseline), known.model_facts.get("kind", "keras")
     parts = []
     if base is not None:
         if base.size_bytes is not None:
-            parts.append(f"{format_bytes(base.size_bytes)} as float32 TFLite")
+            form = "the TFLite file that was brought" if kind == "tflite" else "float32 TFLite"
+            parts.append(f"{format_bytes(base.size_bytes)} as {form}")
         if base.value is not None and known.metric:
             count = f" on {base.samples:,} test samples" if base.samples else ""
             parts.append(f"{format_metric(base.metric, base.value)}{count}")
@@ -120,7 +122,7 @@ def _facts(known: Situation, wish: Wish) -> None:
         largest = max(known.layers_with_weights, key=lambda layer: int(layer["parameters"]))
         share = known.share_of_parameters([largest["name"]]) or 0.0
         parts.append(f"{100 * share:.0f} % of the parameters in {largest['name']}")
-    if known.sensitivity is None and known.labelled:
+    if known.sensitivity is None and known.labelled and kind == "keras":
         parts.append("no sensitivity scan of single layers yet")
     text = " · ".join(parts) if base else "The baseline is not measured yet."
     st.caption(f"This model: {plain(text)}")
