@@ -16,7 +16,7 @@ from optimizer.measured import marked_name
 from optimizer.report.content import Content, Grid
 from optimizer.report.figures import Chart, charts, facts
 from optimizer.report.markup import Markup, data_script, joined, tag
-from optimizer.report.words import glossary
+from optimizer.report.terms import glossary
 
 MAX_BYTES = 6_000_000
 """A report is smaller than this, so that it can be sent by mail."""

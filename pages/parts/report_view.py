@@ -16,7 +16,7 @@ from optimizer.measured import marked_name
 from optimizer.report.content import Choices, Content, Grid, compose
 from optimizer.report.page import render
 from optimizer.report.source import ReportSource, from_store
-from optimizer.report.words import glossary
+from optimizer.report.terms import glossary
 from optimizer.store.records import Study, StudyReport
 from pages.parts import context
 from pages.parts.text import plain

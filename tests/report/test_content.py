@@ -12,7 +12,8 @@ from optimizer.report.content import MOST_ALTERNATIVES, Choices, compose
 from optimizer.report.figures import facts
 from optimizer.report.plain import in_plain_words, layer_words
 from optimizer.report.source import from_folder
-from optimizer.report.words import answer, glossary, limits
+from optimizer.report.terms import glossary
+from optimizer.report.words import answer, limits
 from tests.report.conftest import made_of
 from tests.variants import baseline, results, variant
 
