@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from optimizer.data.objective import LOWER_IS_BETTER
 from optimizer.format import format_bytes, is_share, metric_title
 from optimizer.search.goal import OBJECTIVES, Constraints, Figures, SearchOptions, feasible
 from optimizer.store.records import Trial, TrialState
@@ -41,12 +42,14 @@ def limit_texts(constraints: Constraints, metric: str | None) -> list[str]:
 
 
 def drop_text(drop: float, metric: str | None) -> str:
-    """A drop of the metric: points of a share, percent by which an error grows."""
+    """A drop of the metric: points of a share, percent by which an error grows, or of a score."""
     name = metric_title(metric or "accuracy").lower()
     if metric is None or is_share(metric):
         points = f"{100 * drop:.3g}"
         return f"{points} point{'s' * (points != '1')} of {name}"
-    return f"{200 * drop:.3g} % of the {name}"
+    if metric in LOWER_IS_BETTER:
+        return f"{200 * drop:.3g} % of the {name}"
+    return f"{drop:.3g} of the {metric_title(metric)}"
 
 
 def budget_text(options: SearchOptions) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer.data.objective import UNLABELLED
+from optimizer.data.objective import LOWER_IS_BETTER, UNLABELLED
 from optimizer.errors import InputError
 from optimizer.format import is_share, metric_title
 from optimizer.grid import Grid
@@ -37,9 +37,9 @@ def search_form(study: Study, metric: str | None) -> None:
 
 
 def _sentence(metric: str | None) -> dict[str, Any]:
-    share = metric is None or is_share(metric)
+    share, error = metric is None or is_share(metric), metric in LOWER_IS_BETTER
     # With a value of its own in the call, a field could not be emptied again.
-    st.session_state.setdefault("search_drop", 1.0 if share else 2.0)
+    st.session_state.setdefault("search_drop", 2.0 if error else 1.0)
     first = st.columns([3, 2, 2, 2], vertical_alignment="bottom")
     objective = first[0].selectbox(
         "Find the",
@@ -52,7 +52,11 @@ def _sentence(metric: str | None) -> dict[str, Any]:
     )
     name = metric_title(metric or "accuracy").lower()
     drop = first[1].number_input(
-        "Lose at most (points)" if share else "Let it grow at most (%)",
+        "Lose at most (points)"
+        if share
+        else "Let it grow at most (%)"
+        if error
+        else "Lose at most (hundredths)",
         0.0,
         100.0,
         value=None,
@@ -91,7 +95,7 @@ def _sentence(metric: str | None) -> dict[str, Any]:
     )
     limits: dict[str, Any] = {}
     if drop is not None and metric is not None:
-        limits["max_accuracy_drop"] = drop / 100 if share else drop / 200
+        limits["max_accuracy_drop"] = drop / 200 if error else drop / 100
     if size is not None:
         limits["max_size_bytes"] = round(1000 * size)
     if ratio is not None:

@@ -7,6 +7,7 @@ import pytest
 from optimizer.errors import InputError
 from optimizer.quality import lost
 from optimizer.search.goal import Constraints, Figures, Goal, SearchOptions, excess, feasible
+from optimizer.search.words import drop_text
 from tests.search.synthetic import BASELINE, goal
 
 
@@ -68,3 +69,16 @@ def test_latency_is_measured_only_where_it_matters():
     assert not SearchOptions().needs_latency
     assert SearchOptions(objective="latency").needs_latency
     assert SearchOptions(constraints=Constraints(max_latency_ratio=0.9)).needs_latency
+
+
+@pytest.mark.parametrize(
+    ("metric", "text"),
+    [
+        ("accuracy", "1 point of accuracy"),
+        ("mae", "2 % of the mean absolute error"),
+        ("r2", "0.01 of the R²"),
+        ("auc", "0.01 of the AUC"),
+    ],
+)
+def test_a_drop_is_said_in_the_metric_s_own_terms(metric, text):
+    assert drop_text(0.01, metric) == text
