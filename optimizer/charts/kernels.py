@@ -44,7 +44,7 @@ def map_figure(found: SparsityMap) -> go.Figure:
     }
     return styled(
         [heat],
-        x_title="Weight of the filter (height × width × input channel)",
+        x_title="Weight within its channel",
         y_title="Output channel",
         height=max(260, min(460, 140 + 6 * len(cells))),
         y_axis={"autorange": "reversed", "showgrid": False},

@@ -50,6 +50,9 @@ def test_what_was_found_counts_for_the_same_files_only(store, study):
     assert look(store, study, variant).state == "done"
     variant = store.get_variant(variant.id)
     assert read_inspection(store, variant, store.baseline(study.id)).complete
+    measured_variant(store, study)  # once more: nothing is computed, and nothing forgotten
+    variant = store.get_variant(variant.id)
+    assert read_inspection(store, variant, store.baseline(study.id)).complete
     assert not read_inspection(store, variant, variant).complete  # against another baseline
 
 
