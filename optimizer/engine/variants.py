@@ -11,7 +11,7 @@ from typing import Any
 from optimizer.engine.results import latency_results, variant_results
 from optimizer.engine.run_stages import RunStages
 from optimizer.errors import FeatherweightError
-from optimizer.inspection.stages import INSPECTIONS
+from optimizer.inspection_plan import INSPECTIONS
 from optimizer.keys import Stage, StoredResult
 from optimizer.plan import StudyPlan, VariantPlan, latency_window
 from optimizer.store import Store

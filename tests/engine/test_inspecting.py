@@ -1,6 +1,6 @@
 """A closer look at a variant, through the real engine."""
 
-from optimizer.inspection.stages import INSPECTIONS, read_inspection
+from optimizer.inspection_plan import INSPECTIONS, read_inspection
 from optimizer.recipe import Recipe
 from optimizer.store.records import Variant
 from tests.engine.conftest import finish

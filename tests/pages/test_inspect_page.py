@@ -7,7 +7,7 @@ import pytest
 
 from optimizer.data.stage import prepare_data
 from optimizer.inspection import activations, predictions, profile
-from optimizer.inspection.stages import inspection_stages
+from optimizer.inspection_plan import inspection_stages
 from optimizer.stage import ignore_progress
 from optimizer.study_plan import data_stage, study_objective
 from tests.pages.conftest import check

@@ -19,7 +19,7 @@ from optimizer.charts.inspection import (
 from optimizer.errors import FeatherweightError
 from optimizer.format import format_ms
 from optimizer.inspection.layers import OperatorFacts
-from optimizer.inspection.stages import Inspection, read_inspection
+from optimizer.inspection_plan import Inspection, read_inspection
 from optimizer.store.records import ACTIVE, Study, Variant
 from pages.parts import context
 from pages.parts.chart import draw_chart

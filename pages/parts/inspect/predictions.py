@@ -15,7 +15,7 @@ from optimizer.charts.predictions import (
     errors_table,
     scatter_figure,
 )
-from optimizer.inspection.stages import Inspection
+from optimizer.inspection_plan import Inspection
 from optimizer.store.records import Study, Variant
 from pages.parts import context
 from pages.parts.chart import draw_chart
