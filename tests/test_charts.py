@@ -2,11 +2,15 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from optimizer.charts.bars import bars_figure, bars_info, class_balance_figure
+from optimizer.charts.inspection import MOST_ROWS, time_figure
+from optimizer.charts.predictions import confusion_figure
 from optimizer.charts.tradeoff import tradeoff_figure, tradeoff_info
 from optimizer.charts.weights import (
+    Strip,
     histogram_figure,
     histogram_table,
     schedule_figure,
@@ -166,6 +170,41 @@ def test_the_histogram_and_its_table_have_the_same_counts():
     assert [sum(trace.y) for trace in figure.data] == [2, 1]
     assert table["Baseline"].tolist()[0] == 1
     assert table["This variant"].sum() == 3
+
+
+def test_marks_below_a_histogram_have_a_line_of_their_own():
+    histogram = weight_histogram([0.5, 1.0], [0.5, 1.0], bins=4)
+    strips = [Strip("Centroids", (0.5, 1.0)), Strip("Integer grid", (0.4, 0.5, 0.6))]
+    figure = histogram_figure(histogram, strips)
+    assert [trace.name for trace in figure.data][2:] == ["Centroids", "Integer grid"]
+    domains = [figure.layout[axis].domain for axis in ("yaxis", "yaxis2", "yaxis3")]
+    assert domains[0][0] > domains[1][1] > domains[1][0] > domains[2][1]
+
+
+def test_operators_in_a_chart_are_the_largest_and_each_is_drawn_once():
+    pieces = [
+        {"operators": [i], "ms": i / 1000, "ci_ms": [0.0, 1.0], "certain": i % 2 == 0}
+        for i in range(100)
+    ]
+    figure = time_figure(pieces, {i: f"operator {i}" for i in range(100)}, {99: 0.5, 0: 0.1})
+    drawn = [name for trace in figure.data[:2] for name in trace.y]
+    assert sorted(drawn) == sorted(f"operator {i}" for i in range(100 - MOST_ROWS, 100))
+    assert list(figure.data[2].y) == ["operator 99"]
+    assert figure.layout.yaxis.categoryarray[-1] == "operator 99"
+
+
+def test_a_confusion_matrix_writes_every_count_into_its_cell():
+    counts = np.array([[9, 1], [0, 4]])
+    figure = confusion_figure(counts, ["cat", "dog"])
+    written = {
+        (y, x): text
+        for trace in figure.data[1:]
+        for y, x, text in zip(trace.y, trace.x, trace.text, strict=True)
+    }
+    assert written == {("cat", "cat"): "9", ("cat", "dog"): "1", ("dog", "dog"): "4"}
+    changed = confusion_figure(counts - 1, ["cat", "dog"], change=True)
+    assert {text for trace in changed.data[1:] for text in trace.text} == {"+8", "−1", "+3"}
+    assert len(confusion_figure(np.eye(30, dtype=int), list(map(str, range(30)))).data) == 1
 
 
 def test_a_broken_promise_is_marked_in_the_charts():

@@ -8,6 +8,9 @@ import plotly.graph_objects as go
 from optimizer.charts.style import BLUE, styled
 from optimizer.inspection.kernels import SparsityMap
 
+_FEW = 16
+"""Columns up to which each has its tick; between more, Plotly finds round numbers."""
+
 
 def map_figure(found: SparsityMap) -> go.Figure:
     """Draw a kernel as a picture: rows are output channels, columns the weights of each."""
@@ -41,10 +44,10 @@ def map_figure(found: SparsityMap) -> go.Figure:
     }
     return styled(
         [heat],
-        x_title="Weight of the filter (height × width × input channel)",
+        x_title="Weight within its channel",
         y_title="Output channel",
         height=max(260, min(460, 140 + 6 * len(cells))),
         y_axis={"autorange": "reversed", "showgrid": False},
-        x_axis={"showgrid": False},
+        x_axis={"showgrid": False, **({"dtick": 1} if found.columns <= _FEW else {})},
         plot_bgcolor="rgba(128,134,142,0.25)",
     )

@@ -32,7 +32,10 @@ def confusion_figure(
     text = [[_written(value, change) for value in row] for row in counts.tolist()]
     heat = {
         "type": "heatmap",
-        "z": (largest * z if change else 100 * z).tolist(),
+        "z": [
+            [value or None for value in row]  # empty cells stay as empty as the page
+            for row in (largest * z if change else 100 * z).tolist()
+        ],
         "zmin": -largest if change else 0,
         "zmax": largest if change else 100,
         "colorscale": _DIVERGING if change else _SEQUENTIAL,
@@ -57,23 +60,21 @@ def confusion_figure(
         x_axis={"type": "category", "showgrid": False},
         y_axis={"type": "category", "autorange": "reversed", "showgrid": False},
         showlegend=False,
+        plot_bgcolor="rgba(128,134,142,0.12)",
     )
 
 
 def _cell_texts(
     strength: np.ndarray, text: Sequence[Sequence[str]], names: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Counts in the cells: white on strong colours, elsewhere in the page's own text colour.
-
-    Plotly's own choice for a heat map takes a faint colour for a light one, also on a dark page.
-    """
+    """Counts in the cells: white on strong colours, dark on the others, on any page."""
     traces = []
     for strong in (False, True):
         cells = [
             (row, column)
             for row in range(len(names))
             for column in range(len(names))
-            if text[row][column] and bool(strength[row, column] > 0.5) == strong
+            if text[row][column] and bool(strength[row, column] > 0.8) == strong
         ]
         if cells:
             traces.append(
@@ -84,7 +85,7 @@ def _cell_texts(
                     "y": [names[row] for row, _ in cells],
                     "text": [text[row][column] for row, column in cells],
                     "hoverinfo": "skip",
-                    **({"textfont": {"color": "#FFFFFF"}} if strong else {}),
+                    "textfont": {"color": "#FFFFFF" if strong else "#10202B"},
                 }
             )
     return traces
@@ -103,8 +104,9 @@ def _written(value: int, change: bool) -> str:
     return str(value) if value else ""
 
 
-_SEQUENTIAL = [[0, "rgba(128,134,142,0.12)"], [1, BLUE]]
-_DIVERGING = [[0, BLUE], [0.5, "rgba(128,134,142,0.12)"], [1, ORANGE]]
+_FAINT = "#D6DDE2"
+_SEQUENTIAL = [[0, _FAINT], [1, BLUE]]
+_DIVERGING = [[0, BLUE], [0.5, _FAINT], [1, ORANGE]]
 
 
 def errors_figure(found: Mapping[str, Any], *, difference: bool) -> go.Figure:

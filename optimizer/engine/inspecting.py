@@ -6,7 +6,7 @@ import asyncio
 
 from optimizer.engine.run_stages import RunStages
 from optimizer.errors import FeatherweightError, InputError, StageError
-from optimizer.inspection.stages import inspection_stages
+from optimizer.inspection_plan import inspection_stages
 from optimizer.keys import Stage
 from optimizer.store import Store
 from optimizer.store.records import Run

@@ -11,6 +11,7 @@ from typing import Any
 from optimizer.engine.results import latency_results, variant_results
 from optimizer.engine.run_stages import RunStages
 from optimizer.errors import FeatherweightError
+from optimizer.inspection_plan import INSPECTIONS
 from optimizer.keys import Stage, StoredResult
 from optimizer.plan import StudyPlan, VariantPlan, latency_window
 from optimizer.store import Store
@@ -122,6 +123,8 @@ class VariantWork:
         cached = [name for name, key in keys.items() if not self._stages.ran(key)]
         results = variant_results(self._store, plan, seconds, cached)
         same_file = variant.stages.get("convert") == plan.convert.key
+        if same_file:
+            keys |= {name: key for name, key in variant.stages.items() if name in INSPECTIONS}
         if same_file and "benchmark" in variant.stages and variant.results:
             known = {
                 name: variant.results.get(name) for name in ("latency_ms", "peak_memory_bytes")

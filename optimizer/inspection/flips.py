@@ -23,6 +23,7 @@ RIGHT_TO_WRONG, WRONG_TO_RIGHT, WRONG_TO_WRONG, CHANGED = (
     "wrong_to_wrong",
     "changed",
 )
+WORSE, BETTER = "worse", "better"
 
 
 def compare_output(
@@ -156,8 +157,9 @@ def _labels(before: np.ndarray, after: np.ndarray, truth: np.ndarray) -> dict[st
 def _values(before: np.ndarray, after: np.ndarray, truth: np.ndarray | None) -> dict[str, Any]:
     """``n``, ``labelled``, ``edges`` and the ``before`` and ``after`` counts of errors (without
     labels ``after`` counts differences from the baseline), ``points`` (``sample``, ``truth``,
-    ``before``, ``after``) for outputs of one value, and ``examples`` of the samples whose error
-    grew and shrank most (without labels: that differ most), with their mean absolute errors.
+    ``before``, ``after``) for outputs of one value, and ``counts`` and ``examples`` of the samples
+    whose error grew and shrank (without labels: that differ at all), the largest changes first,
+    with their mean absolute errors.
     """
     first, second = (part.reshape(len(part), -1).astype(np.float64) for part in (before, after))
     goal = first if truth is None else truth.reshape(len(truth), -1).astype(np.float64)
@@ -182,9 +184,9 @@ def _values(before: np.ndarray, after: np.ndarray, truth: np.ndarray | None) -> 
             ),
         }
 
-    order = np.argsort(-growth, kind="stable")
-    worse = [int(i) for i in order[: EXAMPLES // 2] if growth[i] > 0]
-    better = [int(i) for i in order[::-1][: EXAMPLES // 2] if growth[i] < 0]
+    largest = np.argsort(-growth, kind="stable")
+    order = {WORSE: largest, BETTER: largest[::-1], CHANGED: largest}
+    groups = {CHANGED: growth > 0} if truth is None else {WORSE: growth > 0, BETTER: growth < 0}
     points = np.linspace(0, len(first) - 1, min(MAX_POINTS, len(first))).round().astype(np.int64)
     return {
         "kind": "values",
@@ -203,10 +205,10 @@ def _values(before: np.ndarray, after: np.ndarray, truth: np.ndarray | None) -> 
             if first.shape[1] == 1
             else None
         ),
-        "counts": {"worse": int((growth > 0).sum()), "better": int((growth < 0).sum())},
+        "counts": {kind: int(group.sum()) for kind, group in groups.items()},
         "examples": {
-            "worse": [example(sample) for sample in worse],
-            "better": [example(sample) for sample in better],
+            kind: [example(int(i)) for i in order[kind][: EXAMPLES // 2] if group[i]]
+            for kind, group in groups.items()
         },
     }
 

@@ -30,9 +30,9 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
         progress: told of each step.
 
     Returns:
-        ``inspection.json`` (``outputs``: for each of them ``name``, ``task`` and what
-        :func:`compare_output` finds) and ``samples.npz`` (``index``, and ``x_0`` … for each
-        input: the samples that are examples, float32).
+        ``inspection.json`` (``inputs``: their names; ``outputs``: for each of them ``name``,
+        ``task`` and what :func:`compare_output` finds) and ``samples.npz`` (``index``, and
+        ``x_0`` … for each input: the samples that are examples, float32).
 
     Raises:
         StageError: the stored predictions do not fit the data as they are read now.
@@ -59,9 +59,10 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
             names, tasks, before, after, truths, thresholds, strict=True
         )
     ]
-    xs = arrays.inputs_for(params.get("inputs") or arrays.input_names, "test")
+    ends = list(params.get("inputs") or arrays.input_names)
+    xs = arrays.inputs_for(ends, "test")
     return {
-        "inspection.json": json.dumps({"outputs": outputs}).encode(),
+        "inspection.json": json.dumps({"inputs": ends, "outputs": outputs}).encode(),
         "samples.npz": _samples(xs, outputs),
     }
 

@@ -70,7 +70,8 @@ def _overview() -> None:
 
 def _card(lesson: Lesson) -> None:
     with st.container(border=True, key=f"lesson-{lesson.id}", height="stretch"):
-        st.markdown(f"**{LESSONS.index(lesson) + 1}. {lesson.title}**")
+        number = LESSONS.index(lesson) + 1
+        st.markdown(f"**{number}. {lesson.title}**")
         st.markdown(lesson.question)
         badges = [f":gray-badge[:material/schedule: {lesson.minutes} min]"]
         if frame.has_predicted(lesson):
@@ -80,7 +81,7 @@ def _card(lesson: Lesson) -> None:
         st.markdown(" ".join(badges))
         st.page_link(
             LEARN,
-            label=f"Open: {lesson.title}",
+            label=f"Open lesson {number}",
             icon=":material/school:",
             query_params={"lesson": lesson.id},
         )

@@ -52,7 +52,7 @@ def as_columns(x: np.ndarray, names: Sequence[str], prefix: str) -> dict[str, li
     whole = x.ndim == 2 and np.array_equal(flat, np.round(flat)) and not names
     if x.ndim <= 2 and flat.shape[1] <= MOST_COLUMNS and not whole:
         known = len(names) == flat.shape[1]
-        titles = names if known else [f"{prefix}{index}" for index in range(flat.shape[1])]
+        titles = names if known else [f"{prefix} {index}" for index in range(flat.shape[1])]
         return {title: list(column) for title, column in zip(titles, flat.T, strict=True)}
     shape = " × ".join(map(str, x.shape[1:]))
     more = " …" if flat.shape[1] > _LISTED else ""

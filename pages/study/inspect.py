@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from optimizer.inspection.stages import Inspection, read_inspection
+from optimizer.inspection_plan import Inspection, read_inspection
 from optimizer.measured import measured
 from optimizer.store.records import ACTIVE, Run, Study, Variant
 from pages.parts import context

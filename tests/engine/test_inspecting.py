@@ -1,6 +1,6 @@
 """A closer look at a variant, through the real engine."""
 
-from optimizer.inspection.stages import INSPECTIONS, read_inspection
+from optimizer.inspection_plan import INSPECTIONS, read_inspection
 from optimizer.recipe import Recipe
 from optimizer.store.records import Variant
 from tests.engine.conftest import finish
@@ -48,6 +48,9 @@ def test_a_variant_is_inspected_once_and_timed_again_when_asked(store, study):
 def test_what_was_found_counts_for_the_same_files_only(store, study):
     variant = measured_variant(store, study)
     assert look(store, study, variant).state == "done"
+    variant = store.get_variant(variant.id)
+    assert read_inspection(store, variant, store.baseline(study.id)).complete
+    measured_variant(store, study)  # once more: nothing is computed, and nothing forgotten
     variant = store.get_variant(variant.id)
     assert read_inspection(store, variant, store.baseline(study.id)).complete
     assert not read_inspection(store, variant, variant).complete  # against another baseline

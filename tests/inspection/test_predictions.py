@@ -83,6 +83,15 @@ def test_errors_of_real_values_are_binned_together():
     assert found["mean_errors"] == pytest.approx([0.1, 0.2], abs=1e-6)
 
 
+def test_without_labels_values_only_differ():
+    before = np.zeros((3, 1), np.float32)
+    after = np.array([[0.0], [2.0], [-3.0]], np.float32)
+    found = compare_output("unlabelled", before, after, None)
+    assert found["counts"] == {"changed": 2}
+    assert [item["sample"] for item in found["examples"]["changed"]] == [2, 1]
+    assert not found["labelled"]
+
+
 def inputs(outputs, baseline, arrays):
     def files(values):
         buffer = io.BytesIO()

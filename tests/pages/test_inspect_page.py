@@ -7,7 +7,7 @@ import pytest
 
 from optimizer.data.stage import prepare_data
 from optimizer.inspection import activations, predictions, profile
-from optimizer.inspection.stages import inspection_stages
+from optimizer.inspection_plan import inspection_stages
 from optimizer.stage import ignore_progress
 from optimizer.study_plan import data_stage, study_objective
 from tests.pages.conftest import check
@@ -103,7 +103,7 @@ def test_an_inspected_variant_shows_errors_times_and_flips(workbench):
     assert counts["Right → wrong"] == 4
     assert len(shown.get("image")) == 4
     check(shown.segmented_control(key="inspect_confusion").set_value("Change").run())
-    change = np.array(charts(shown)[0]["data"][0]["z"])
+    change = np.nan_to_num(np.array(charts(shown)[0]["data"][0]["z"], float))
     assert change.sum() == 0
     assert np.trace(change) == counts["Wrong → right"] - counts["Right → wrong"]
 

@@ -20,7 +20,11 @@ _WIDTH = 96
 
 
 def draw_gallery(
-    study: Study, examples: Sequence[dict[str, Any]], names: Sequence[str], key: str
+    study: Study,
+    examples: Sequence[dict[str, Any]],
+    names: Sequence[str],
+    input_names: Sequence[str],
+    key: str,
 ) -> None:
     """Draw examples with truth, the baseline's answer and the variant's.
 
@@ -28,6 +32,7 @@ def draw_gallery(
         study: whose samples they are.
         examples: of :func:`optimizer.inspection.flips.compare_output`.
         names: of the classes or labels.
+        input_names: of the model's inputs.
         key: the artifact with the samples.
     """
     try:
@@ -62,7 +67,7 @@ def draw_gallery(
     columns |= _answers(shown, names)
     for number, x in enumerate(inputs):
         if not is_picture(x):
-            prefix = "x" if len(inputs) == 1 else f"input {number + 1} "
+            prefix = "x" if len(inputs) == 1 else input_names[number]
             columns |= as_columns(x[chosen], features if len(inputs) == 1 else (), prefix)
     st.dataframe(
         pd.DataFrame(columns),

@@ -10,7 +10,7 @@ import streamlit as st
 from optimizer.charts.inspection import MOST_ROWS, error_figure, operator_names
 from optimizer.errors import FeatherweightError
 from optimizer.inspection.layers import OperatorFacts, operator_facts
-from optimizer.inspection.stages import Inspection
+from optimizer.inspection_plan import Inspection
 from optimizer.store.records import Study, Variant
 from pages.parts import context
 from pages.parts.chart import draw_chart

@@ -19,7 +19,7 @@ from optimizer.charts.inspection import (
 from optimizer.errors import FeatherweightError
 from optimizer.format import format_ms
 from optimizer.inspection.layers import OperatorFacts
-from optimizer.inspection.stages import Inspection, read_inspection
+from optimizer.inspection_plan import Inspection, read_inspection
 from optimizer.store.records import ACTIVE, Study, Variant
 from pages.parts import context
 from pages.parts.chart import draw_chart
@@ -39,7 +39,7 @@ def draw_times(study: Study, variant: Variant, baseline: Variant, inspection: In
         st.error(plain(str(error)))
         return
     names = operator_names(facts)
-    before = _of_baseline(study, variant, baseline, facts)
+    before = _of_baseline(study, variant, baseline, facts, profile["pieces"])
     _figures(profile)
     st.subheader("Time of each operator")
     draw_chart(
@@ -58,7 +58,7 @@ def draw_times(study: Study, variant: Variant, baseline: Variant, inspection: In
             "The baseline’s times were measured in a sitting of their own: compare them by large "
             "differences only. The ratio of the whole files is on the Variant page."
         )
-    elif not variant.is_baseline:
+    elif not variant.is_baseline and not _known(baseline):
         st.page_link(
             context.INSPECT,
             label="Inspect the baseline too, to see its times beside these",
@@ -70,12 +70,16 @@ def draw_times(study: Study, variant: Variant, baseline: Variant, inspection: In
 
 
 def _of_baseline(
-    study: Study, variant: Variant, baseline: Variant, facts: list[OperatorFacts]
+    study: Study,
+    variant: Variant,
+    baseline: Variant,
+    facts: list[OperatorFacts],
+    pieces: list[dict[str, Any]],
 ) -> dict[int, float]:
     """Operator → milliseconds of the baseline's same operator, where that was measured too."""
     if variant.is_baseline:
         return {}
-    profile = read_inspection(context.store(), baseline, baseline).profile
+    profile = _known(baseline)
     if profile is None:
         return {}
     theirs = operator_keys(read_operators(baseline.stages["convert"], None, known_layers(study)))
@@ -85,7 +89,12 @@ def _of_baseline(
         if len(piece["operators"]) == 1
     }
     ours = operator_keys(facts)
-    return {index: times[key] for index, key in ours.items() if key in times}
+    alone = {piece["operators"][0] for piece in pieces if len(piece["operators"]) == 1}
+    return {i: times[key] for i, key in ours.items() if i in alone and key in times}
+
+
+def _known(baseline: Variant) -> dict[str, Any] | None:
+    return read_inspection(context.store(), baseline, baseline).profile
 
 
 def _figures(profile: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from optimizer.charts.predictions import (
     errors_table,
     scatter_figure,
 )
-from optimizer.inspection.stages import Inspection
+from optimizer.inspection_plan import Inspection
 from optimizer.store.records import Study, Variant
 from pages.parts import context
 from pages.parts.chart import draw_chart
@@ -47,7 +47,7 @@ def draw_predictions(study: Study, variant: Variant, inspection: Inspection) -> 
     if variant.is_baseline:
         st.info("This is the baseline itself: nothing can differ from it. Choose another variant.")
         return
-    _examples(study, found, names, str(inspection.samples_key))
+    _examples(study, found, names, inspection.predictions["inputs"], str(inspection.samples_key))
 
 
 def _output(outputs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -195,7 +195,9 @@ def _values(found: dict[str, Any], variant: Variant) -> None:
             )
 
 
-def _examples(study: Study, found: dict[str, Any], names: list[str], key: str) -> None:
+def _examples(
+    study: Study, found: dict[str, Any], names: list[str], inputs: list[str], key: str
+) -> None:
     counts = {kind: count for kind, count in found["counts"].items() if found["examples"][kind]}
     st.subheader("Inputs that it answers differently")
     if not counts:
@@ -213,7 +215,7 @@ def _examples(study: Study, found: dict[str, Any], names: list[str], key: str) -
     chosen = kind if kind in counts else next(iter(counts))
     examples = found["examples"][chosen]
     st.caption(plain(_KINDS[chosen][1]) + _left_out(found, chosen, len(examples)))
-    draw_gallery(study, examples, names, key)
+    draw_gallery(study, examples, names, inputs, key)
 
 
 def _left_out(found: dict[str, Any], kind: str, shown: int) -> str:

@@ -34,8 +34,9 @@ def draw_weights(study: Study, variant: Variant, baseline: Variant) -> None:
     except FeatherweightError as error:
         st.error(plain(str(error)))
         return
-    _figures(view, compared=chosen in _labels(reference, names))
-    _histogram(variant, chosen, view, channel)
+    compared = chosen in _labels(reference, names)
+    _figures(view, compared=compared)
+    _histogram(variant, chosen, view, channel, compared=compared)
     _sparsity(chosen, found)
 
 
@@ -100,7 +101,9 @@ def _step(view: WeightView) -> str:
     return f"{low:.3g}" if low == high else f"up to {high:.2g}"
 
 
-def _histogram(variant: Variant, label: str, view: WeightView, channel: int | None) -> None:
+def _histogram(
+    variant: Variant, label: str, view: WeightView, channel: int | None, *, compared: bool
+) -> None:
     st.subheader("Weights before and after")
     clustered = variant.recipe.cluster is not None
     strips = [
@@ -115,6 +118,10 @@ def _histogram(variant: Variant, label: str, view: WeightView, channel: int | No
         histogram_table(view.histogram),
     )
     notes = ["Both files are counted in the same bins; exact zeros are left out."]
+    if not compared:
+        notes.append(
+            "The baseline’s file has no weights of this name, so only this variant’s are drawn."
+        )
     if not view.values:
         notes.append(f"{view.distinct:,} distinct values are too many to be marked one by one.")
     if view.channels and channel is None:

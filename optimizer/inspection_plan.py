@@ -19,6 +19,8 @@ PREDICTIONS, ACTIVATIONS, PROFILE = (
 )
 INSPECTIONS = (PREDICTIONS, ACTIVATIONS, PROFILE)
 FOUND = "inspection.json"
+FORMAT = 1
+"""What the stages write; raised when the page can no longer read what an older one wrote."""
 
 
 def inspection_stages(
@@ -38,7 +40,7 @@ def inspection_stages(
         threads: of the stages that run samples.
         repeat: another number measures the time of operators anew.
     """
-    of = {"of": variant["convert"], "against": baseline["convert"]}
+    of = {"of": variant["convert"], "against": baseline["convert"], "format": FORMAT}
     file, reference = StoredResult(variant["convert"]), StoredResult(baseline["convert"])
     answers, reference_answers = (
         StoredResult(stages["evaluate"]) for stages in (variant, baseline)
@@ -96,7 +98,7 @@ class Inspection:
 
 def read_inspection(store: Store, variant: Variant, baseline: Variant | None) -> Inspection:
     """What was found about a variant's present file, against its study's present baseline."""
-    files = variant.stages.get("convert"), (baseline or variant).stages.get("convert")
+    wanted = variant.stages.get("convert"), (baseline or variant).stages.get("convert"), FORMAT
     found: dict[str, dict[str, Any] | None] = {}
     for name in INSPECTIONS:
         key = variant.stages.get(name)
@@ -104,7 +106,7 @@ def read_inspection(store: Store, variant: Variant, baseline: Variant | None) ->
         if key is None or not store.artifacts.has(key):
             continue
         params = store.artifacts.meta(key).get("params") or {}
-        if (params.get("of"), params.get("against")) == files:
+        if (params.get("of"), params.get("against"), params.get("format")) == wanted:
             found[name] = json.loads(store.artifacts.read(key, FOUND))
     known = found[PREDICTIONS] is not None
     return Inspection(
