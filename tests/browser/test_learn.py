@@ -9,7 +9,7 @@ from tests.browser.test_journeys import CHART, ENGINE_SECONDS, go, navigate, set
 
 def test_a_lesson_is_predicted_seen_and_tried(page, server, store):
     go(page, server, "learn")
-    page.get_by_role("link", name="Open: Affine quantization").click()
+    page.get_by_role("link", name="Open lesson 4").click()
     expect(page.get_by_role("heading", name="Affine quantization", exact=True)).to_be_visible()
     expect(page).to_have_url(re.compile("lesson=affine-quantization"))
     settle(page)
