@@ -32,7 +32,12 @@ SHOTS = (
     ("compare", "dark", 1000),
     ("optimize", "light", 1150),
     ("variant", "light", 1150),
+    ("explore", "light", 1150),
+    ("inspect", "light", 1150),
+    ("advisor", "light", 1150),
+    ("learn", "light", 900),
 )
+_WITHOUT_CHARTS = ("advisor", "learn")
 _SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
 
 
@@ -68,7 +73,8 @@ def take(page: Page, url: str, target: Path) -> None:
     page.wait_for_selector(_SETTLED)
     if "optimize" in url:
         page.get_by_text("Smallest download", exact=True).click()
-    page.wait_for_selector(".js-plotly-plot .main-svg")
+    if not url.endswith(_WITHOUT_CHARTS):
+        page.wait_for_selector(".js-plotly-plot .main-svg")
     page.get_by_text("Engine ready").first.wait_for(timeout=90_000)
     page.wait_for_timeout(1500)  # Plotly's and Streamlit's animations
     page.screenshot(path=target)
