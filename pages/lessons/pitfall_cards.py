@@ -156,10 +156,11 @@ def _int16() -> str:
     return (
         f"**{_ratio(found)}** times the float32 latency; int8 takes {_ratio(int8)} times. The "
         f"file is correct, with {_per_cent(found.value or 0)} accuracy, but here its operators "
-        f"run on {term_link('reference kernel', 'reference kernels')} (delegate: "
-        f"{delegate or 'not known'}). Whether a format is fast depends on the kernels that are "
-        "there for it. Another file may have a single operator without an int8 kernel: it stays "
-        "in float, with conversions around it. The Variant page lists such operators."
+        f"run on {term_link('reference kernel', 'reference kernels')} ("
+        f"{term_link('delegate')}: {delegate or 'not known'}). Whether a format is fast "
+        "depends on the kernels that are there for it. Another file may have a single "
+        "operator without an int8 kernel: it stays in float, with conversions around it. The "
+        "Variant page says whether every operator computes in integers."
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from optimizer.lessons import calibration, practice
+from optimizer.lessons import calibration, collaborative_optimization, latency, practice
 from optimizer.lessons.registry import LESSONS
 from tests.pages.conftest import check
 from tests.pages.test_pages import button, charts, texts
@@ -147,3 +147,64 @@ def test_what_calibration_data_did_is_shown(workbench):
     workbench.store.update_run(run.id, state="done", result=result)
     check(app.run())
     assert "Ruined: 200 images, scaled twice" in texts(app)
+
+
+def test_a_pitfall_answers_once_a_choice_is_made(workbench):
+    app = workbench.open(PAGE, lesson="folding-and-pitfalls")
+    predict(app)
+    assert "four bytes for every weight" not in texts(app)
+    check(app.radio(key="pitfall-choice-flash").set_value("fifth").run())
+    assert "four bytes for every weight" in texts(app)
+
+
+def test_the_decision_follows_the_answers(workbench):
+    app = workbench.open(PAGE, lesson="decision-table")
+    predict(app)
+    first = app.dataframe[0].value["Technique"].iloc[0]
+    check(app.selectbox(key="decision-data").set_value("none").run())
+    table = app.dataframe[0].value
+    assert table["Technique"].iloc[0] != first
+    assert "Impossible" in set(table["Verdict"])
+
+
+def test_timing_is_asked_for_and_shown(workbench):
+    app = workbench.open(PAGE, lesson="latency")
+    predict(app)
+    check(button(app, "Run on the sample").click().run())
+    run = latency.newest_trial(workbench.store)
+    assert run.kind == "invocations"
+    assert run.options["recipe"] == {}
+    result = {
+        "load_ns": 1_000_000,
+        "series_ns": [90_000] + [10_000] * 599,
+        "rounds_ns": dict.fromkeys(("original", "copy", "threads"), [10_000.0] * 30),
+        "threads": 2,
+        "device": "A processor",
+    }
+    workbench.store.update_run(run.id, state="done", result=result)
+    app = workbench.open(PAGE, lesson="latency")
+    predict(app)
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert shown["First / p50"] == "9.0"
+    assert shown["p50"] == "10.00 µs"
+    assert "no difference beyond the noise" in texts(app)
+
+
+def test_steps_without_preserving_stand_beside_the_others(workbench):
+    lesson = collaborative_optimization.LESSON
+    store = workbench.store
+    practice.start(store, lesson)
+    for variant in practice.exercise_variants(store, lesson):
+        store.update_variant(variant.id, state="done", results=results(gzip_bytes=10_000))
+    for run in store.list_runs():
+        store.update_run(run.id, state="done")
+    app = workbench.open(PAGE, lesson=lesson.id)
+    predict(app)
+    check(button(app, "Run without preserving").click().run())
+    run = collaborative_optimization.newest_without(store)
+    assert len(run.options["recipes"]) == 3
+    found = [results(gzip_bytes=30_000) for _ in run.options["recipes"]]
+    store.update_run(run.id, state="done", result={"found": found})
+    app = workbench.open(PAGE, lesson=lesson.id)
+    predict(app)
+    assert "3.0 times the download" in texts(app)

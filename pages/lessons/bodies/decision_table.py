@@ -9,6 +9,7 @@ import streamlit as st
 
 from optimizer.advise.case import OUT, Reason
 from optimizer.advise.wish import PRIORITIES, TARGETS, Wish
+from optimizer.charts.lessons_decision_table import points_figure
 from optimizer.lessons import decision_table as lesson_math
 from optimizer.lessons.decision_table import (
     DATA,
@@ -25,6 +26,7 @@ from optimizer.measured import measured
 from optimizer.store.records import Variant
 from pages.lessons import frame
 from pages.parts import context
+from pages.parts.chart import draw_chart
 from pages.parts.terms import LEARN, term_link
 
 _SHOWN = 3
@@ -111,6 +113,17 @@ def _questions() -> tuple[Wish, Data]:
 
 
 def _table(found: list[Verdict]) -> None:
+    draw_chart(
+        points_figure(found),
+        "decision-points",
+        "Points of the rules: "
+        + ", ".join(
+            f"{verdict.technique.label} {verdict.points:+d}"
+            for verdict in found
+            if verdict.points > OUT // 2
+        ),
+        mode_bar=False,
+    )
     st.dataframe(
         pd.DataFrame(
             {

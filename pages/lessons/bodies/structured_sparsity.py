@@ -142,19 +142,8 @@ def _play() -> None:
 
 def _hardware() -> None:
     st.markdown("**Where each form saves time**")
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "Zeros": [FORMS[form] for form, _, _ in HARDWARE],
-                "Saves time on": [where for _, where, _ in HARDWARE],
-                "Source": [source for _, _, source in HARDWARE],
-            }
-        ),
-        hide_index=True,
-        height="content",
-        row_height=76,
-        column_config={"Saves time on": st.column_config.TextColumn(width="large")},
-        alt="Hardware and runtimes that make use of each form of zeros",
+    st.markdown(
+        "\n".join(f"- **{FORMS[form]}**: {where} ({source})" for form, where, source in HARDWARE)
     )
     st.caption("From documentation and papers, see Sources; not measured here.")
 
