@@ -35,7 +35,7 @@ chromium:  ## Install Debian's Chromium for the browser tests (as root)
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } || { echo "The browser tests need Debian's chromium: apt-get install chromium"; exit 1; }
 
 test: install-dev chromium lint  ## Install what tests need, check the code, run every test
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: install-dev  ## Check style, format and types
 	$(BIN)/ruff check .
