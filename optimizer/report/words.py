@@ -190,8 +190,22 @@ def _quality_limits(source: ReportSource, choice: Variant, found: Measured) -> I
             f"It was chosen among {len(source.variants)} variants by the same test samples its "
             f"figure comes from, so the {metric.lower()} to expect on new data is a little worse."
         )
+    if choice.recipe.trains and _is_better(found, source.baseline):
+        yield (
+            "Making this variant trained it further, which may be why it does better than the "
+            "original: the original, trained as much longer, might too."
+        )
     for promise in found.broken:
         yield f"The file does not keep a promise of its recipe: {promise.promise}; {promise.found}."
+
+
+def _is_better(found: Measured, baseline: Variant | None) -> bool:
+    """Whether a variant's metric is better than the baseline's by more than chance."""
+    base = measured(baseline) if baseline else None
+    if base is None or base.value is None or found.value is None:
+        return False
+    low, high = found.interval or (found.value, found.value)
+    return low > base.value if found.higher_is_better else high < base.value
 
 
 def _speed_limits(source: ReportSource, found: Measured) -> Iterator[str]:

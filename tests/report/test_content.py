@@ -79,6 +79,20 @@ def test_limits_say_how_the_choice_was_made(sample):
     assert not any("by the same test samples" in text for text in said)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "value", "is_said"),
+    [
+        ({"cluster": {"number_of_clusters": 16}}, 0.99, True),
+        ({"cluster": {"number_of_clusters": 16}}, 0.965, False),
+        ({"quantize": {"mode": "float16"}}, 0.99, False),
+    ],
+)
+def test_further_training_may_be_why_a_variant_is_better(recipe, value, is_said):
+    base, choice = baseline(), variant("v", recipe, found=results(value=value))
+    said = any("trained it further" in text for text in limits(made_of(base, choice), choice))
+    assert said == is_said
+
+
 def test_a_broken_promise_is_a_limit():
     broken = {"promise": "80 % zeros", "kept": False, "found": "70 % zeros"}
     choice = variant("v", found=results(promises=[broken]))
