@@ -37,7 +37,7 @@ SHOTS = (
     ("advisor", "light", 1150),
     ("learn", "light", 900),
 )
-_WITHOUT_CHARTS = ("advisor", "learn")
+_WITHOUT_CHARTS = ("advisor", "learn", "variant")
 _SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
 
 

@@ -74,15 +74,19 @@ def _form(study: Study, source: ReportSource, report: StudyReport) -> None:
             **_shows(report, "choice", report.choice),
         )
         shown = content_of(study, choices_of(report, source))
-        st.multiselect(
-            "Alternatives beside it",
-            [one for one in names if one != report.choice and not _is_baseline(source, one)],
-            format_func=names.__getitem__,
-            max_selections=MOST_ALTERNATIVES,
-            help="Columns of the table side by side, besides the baseline. At first the nearest on "
-            "the Pareto front.",
-            **_shows(report, "alternatives", [one.recipe.hash for one in shown.alternatives]),
-        )
+        others = [one for one in names if one != report.choice and not _is_baseline(source, one)]
+        if others:
+            st.multiselect(
+                "Alternatives beside it",
+                others,
+                format_func=names.__getitem__,
+                max_selections=MOST_ALTERNATIVES,
+                help="Columns of the table side by side, besides the baseline. At first the "
+                "nearest on the Pareto front.",
+                **_shows(report, "alternatives", [one.recipe.hash for one in shown.alternatives]),
+            )
+        else:
+            st.caption("The study has no other variant that could stand beside it.")
     with right:
         st.text_input(
             "Title",

@@ -76,7 +76,7 @@ def test_links_to_a_variant_can_be_shared(page, server, store):
     variant = next(v for v in store.list_variants(study.id) if v.name == "float16")
     go(page, server, "variant", study=study.id, variant=variant.id)
     expect(page.get_by_role("heading", name="float16", exact=True)).to_be_visible()
-    expect(page.locator(CHART).first).to_be_visible()
+    expect(page.get_by_text("Layers, as read out of the file")).to_be_visible()
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ def click_cell(page, row, column, rows=5, columns=12.0):
     box = page.locator(HEAT).first.bounding_box()
     x = box["x"] + box["width"] * (column + 0.5) / columns
     y = box["y"] + box["height"] * (row + 0.5) / rows
+    page.wait_for_timeout(1000)  # a chart that is still being redrawn takes no click
     page.mouse.move(x, y)
     page.mouse.click(x, y)
     settle(page)
