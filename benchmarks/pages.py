@@ -27,12 +27,15 @@ from optimizer.store.records import Study
 ROOT = Path(__file__).resolve().parents[1]
 _COUNTS = (10, 100, 1000)
 _MANY = ("compare", "explore")
-_PAGES = ("compare", "explore", "optimize", "search", "variant", "model", "data", "runs")
+_PAGES = (
+    *("compare", "explore", "variant", "inspect", "deploy", "report"),
+    *("advisor", "optimize", "sensitivity", "search", "runs", "model", "data"),
+)
 _VISITS = 3
 
 
 def pages() -> None:
-    """Every page with 200 variants; those that show all of them with up to 1,000."""
+    """Every page with 1,000 variants; those that show all of them with fewer, too."""
     with tempfile.TemporaryDirectory(prefix="featherweight-bench-") as folder:
         store = Store.open(Path(folder))
         ensure_sample_study(store)
