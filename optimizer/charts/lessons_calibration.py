@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from optimizer.charts.lessons_frame import PREDICTED
+from optimizer.charts.lessons_frame import predicted_point
 from optimizer.charts.style import BLUE, FAINT, GREEN, GREY, ORANGE, styled
 
 
@@ -47,17 +47,7 @@ def count_figure(
         },
     ]
     if prediction is not None:
-        traces.append(
-            {
-                "type": "scatter",
-                "x": [1],
-                "y": [100 * prediction],
-                "mode": "markers",
-                "name": "Your prediction",
-                "marker": {"color": PREDICTED, "size": 13, "symbol": "x"},
-                "hovertemplate": "You predicted %{y:.0f} %<extra></extra>",
-            }
-        )
+        traces.append(predicted_point(1, 100 * prediction, "%"))
     return styled(
         traces,
         x_title="Random images calibrated with",

@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from optimizer.charts.lessons_frame import PREDICTED
+from optimizer.charts.lessons_frame import predicted_point
 from optimizer.charts.style import AMBER, BLUE, FAINT, GREEN, ORANGE, styled
 from optimizer.lessons.compressed_size import Sizes
 
@@ -56,17 +56,7 @@ def sizes_figure(
             }
         )
     if prediction is not None:
-        traces.append(
-            {
-                "type": "scatter",
-                "x": [100 * prediction[0]],
-                "y": [prediction[1]],
-                "mode": "markers",
-                "name": "Your prediction",
-                "marker": {"color": PREDICTED, "size": 13, "symbol": "x"},
-                "hovertemplate": "You predicted %{y:.0f} kB<extra></extra>",
-            }
-        )
+        traces.append(predicted_point(100 * prediction[0], prediction[1], "kB"))
     line = {
         "type": "line",
         "x0": 100 * now.sparsity,

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import plotly.graph_objects as go
 
 from optimizer.charts.style import GREEN, PINK, styled
 
 PREDICTED, TRUE = PINK, GREEN
 """The colours of a prediction and of what turned out, in all lessons."""
+
+
+def predicted_point(x: float, y: float, unit: str) -> dict[str, Any]:
+    """The student's prediction as a point of a figure, as a Plotly trace.
+
+    Args:
+        x, y: where it lies.
+        unit: of ``y``, for the text beside the pointer.
+    """
+    return {
+        "type": "scatter",
+        "x": [x],
+        "y": [y],
+        "mode": "markers",
+        "name": "Your prediction",
+        "marker": {"color": PREDICTED, "size": 13, "symbol": "x"},
+        "hovertemplate": f"You predicted %{{y:.0f}} {unit}<extra></extra>",
+    }
 
 
 def prediction_figure(guess: float, truth: float, unit: str, low: float, high: float) -> go.Figure:

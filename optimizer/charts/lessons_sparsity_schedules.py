@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from optimizer.charts.lessons_frame import PREDICTED
+from optimizer.charts.lessons_frame import predicted_point
 from optimizer.charts.style import AMBER, BLUE, FAINT, styled
 from optimizer.charts.weights import schedule_points
 from optimizer.schedules import Schedule
@@ -46,17 +46,7 @@ def curve_figure(
         },
     ]
     if prediction is not None:
-        traces.append(
-            {
-                "type": "scatter",
-                "x": [100 * prediction[0]],
-                "y": [100 * prediction[1]],
-                "mode": "markers",
-                "name": "Your prediction",
-                "marker": {"color": PREDICTED, "size": 13, "symbol": "x"},
-                "hovertemplate": "You predicted %{y:.0f} %<extra></extra>",
-            }
-        )
+        traces.append(predicted_point(100 * prediction[0], 100 * prediction[1], "%"))
     return styled(
         traces,
         x_title="Fine-tuning done (%)",

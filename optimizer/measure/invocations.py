@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from optimizer.measure.interpreter import build, quantize
 from optimizer.measure.latency import device_name
+from optimizer.measure.latency_process import time_block
 from optimizer.stage import Files, Progress
 
 ROUNDS = 30
@@ -45,7 +46,7 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
     started = time.perf_counter_ns()
     interpreter = _ready(tflite, 1)
     load = time.perf_counter_ns() - started
-    series = _block(interpreter.invoke, int(params["count"]))
+    series = time_block(interpreter.invoke, int(params["count"]))
     runners = {
         "original": interpreter,
         "copy": _ready(bytes(bytearray(tflite)), 1),
@@ -77,24 +78,14 @@ def _rounds(runners: Mapping[str, Interpreter], progress: Progress) -> dict[str,
     """The median of each round, every runner in turn, forwards and backwards."""
     counts = {}
     for name, runner in runners.items():
-        fastest = min(_block(runner.invoke, 20))
+        fastest = min(time_block(runner.invoke, 20))
         counts[name] = max(10, BLOCK_NS // max(1, fastest))
     medians: dict[str, list[float]] = {name: [] for name in runners}
     order = list(runners)
     for done in range(ROUNDS):
         progress(done / ROUNDS, f"round {done + 1} of {ROUNDS}")
         for name in order:
-            times = _block(runners[name].invoke, counts[name])
+            times = time_block(runners[name].invoke, counts[name])
             medians[name].append(float(np.median(times)))
         order.reverse()
     return medians
-
-
-def _block(invoke: Callable[[], None], count: int) -> list[int]:
-    clock = time.perf_counter_ns
-    times = [0] * count
-    for index in range(count):
-        start = clock()
-        invoke()
-        times[index] = clock() - start
-    return times
