@@ -45,11 +45,11 @@ STOPS = (
         "why the others lost.",
     ),
     Stop(
-        context.VARIANT,
-        "variant",
+        context.INSPECT,
+        "inspect",
         "What happened inside",
-        "Choose a pruned or clustered variant and look at a layer: its weights before and after, "
-        "how many are zero, how many different values are left, and how many bytes that takes.",
+        "**Choose a pruned or clustered variant**, and a layer: its weights before and after, how "
+        "many are zero, how many different values are left, and where the zeros are.",
     ),
     Stop(
         context.OPTIMIZE,
