@@ -60,7 +60,12 @@ class StoreBase:
         self.artifacts = Artifacts(home / "artifacts", self._workspace)
         self.files = UploadedFiles(home / "files", self._workspace)
         self._logs = RunLogs(home / "logs")
-        self._db = Database(home / "featherweight.db")
+        self._db = Database(home / "featherweight.db", self._is_new)
+
+    def _is_new(self) -> bool:
+        """Whether no upload and no result is stored yet."""
+        stored = (*self.files.all_sha256(), *self.artifacts.keys())
+        return not stored
 
     def _get(self, kind: type[R], table: str, record_id: str) -> R:
         """One record by id, or an :class:`InputError` that says it is gone."""
