@@ -144,12 +144,17 @@ class Workspace:
         return prepared
 
     def set_aside(self, path: Path) -> Path | None:
-        """Take a file or folder out of its place at once; ``None`` when it was not there."""
+        """Take a file or folder out of its place at once; ``None`` when it was not there.
+
+        Raises:
+            StoreError: the system refuses.
+        """
         aside = self.new_path()
-        try:
-            os.rename(path, aside)
-        except FileNotFoundError:
-            return None
+        with storage_faults(path):
+            try:
+                os.rename(path, aside)
+            except FileNotFoundError:
+                return None
         return aside
 
     def remove_stray(self) -> None:

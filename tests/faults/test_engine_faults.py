@@ -27,7 +27,7 @@ from optimizer.store import Store, StoreError
 from optimizer.store.database import Database
 from optimizer.store.records import EngineState
 from tests.engine.conftest import finish
-from tests.faults.test_engine_walk import SWEEP, Workbench, ask, open_study, read_files
+from tests.faults.test_engine_walk import SWEEP, Workbench, ask, end, open_study, read_files
 from tests.store.building import build_study, key
 
 
@@ -70,8 +70,7 @@ def test_two_apps_that_start_at_once_start_one_engine(bench):
         assert [finish(bench.store, run).state for run in read_files(bench.store)] == ["done"] * 2
     finally:
         for app in apps:
-            app.kill()
-            app.wait()
+            end(app)
 
 
 def test_an_engine_that_starts_beside_another_steps_back_and_disturbs_nothing(bench):
@@ -241,7 +240,7 @@ def test_an_internal_error_leaves_nothing_of_the_run_under_way(bench):
     study = open_study(store)
     plan = store.list_models()[0].facts_key
     assert finish(store, ask(store, study, *SWEEP)).state == "done"
-    variant = store.list_variants(study.id)[-1]
+    variant = next(v for v in store.list_variants(study.id) if not v.is_baseline)
     stage = variant.stages["convert"]
     files = store.artifacts.read_all(stage)
     store.artifacts.discard(stage)
@@ -261,7 +260,8 @@ def test_a_result_that_is_damaged_while_the_engine_lives_is_made_again(bench):
     assert [finish(store, run).state for run in read_files(store)] == ["done", "done"]
     study = open_study(store)
     assert finish(store, ask(store, study, SWEEP[0])).state == "done"
-    cluster = store.list_variants(study.id)[-1].stages["cluster"]
+    (variant,) = (v for v in store.list_variants(study.id) if not v.is_baseline)
+    cluster = variant.stages["cluster"]
     store.artifacts.path(cluster, "model.keras").write_bytes(b"damaged")
     ended = finish(store, ask(store, study, {**SWEEP[0], "quantize": {"mode": "int8"}}))
     assert ended.state == "done"

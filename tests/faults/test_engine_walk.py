@@ -14,7 +14,7 @@ from optimizer.engine.client import stop_engine
 from optimizer.engine.lock import holder
 from optimizer.recipe import BASELINE, Recipe
 from optimizer.store import Store
-from tests.engine.conftest import ROOT, finish, wait_until
+from tests.engine.conftest import ROOT, finish, stage_processes, wait_until
 from tests.faults.writing import check_whole
 
 STAGES = (
@@ -76,8 +76,7 @@ class Workbench:
     def close(self):
         stop_engine(self.store)
         if self.nursery:
-            self.nursery.stdin.close()
-            self.nursery.wait(60)
+            self.nursery.communicate(timeout=60)
         self.log.close()
 
 
@@ -108,6 +107,12 @@ def ask(store, study, *recipes):
     variants = store.add_variants(study.id, [Recipe.parse(recipe) for recipe in recipes])
     ids = [variant.id for variant in variants]
     return store.queue_run("variants", "Sweep", study_id=study.id, variant_ids=ids)
+
+
+def end(process):
+    """Kill a process of ours."""
+    process.kill()
+    process.communicate()
 
 
 def is_under_way(store, run, name):
@@ -205,8 +210,7 @@ def test_a_stage_or_an_app_killed_at_every_stage_ends_nothing_else(bench):
     def app():
         """A server of the app in place of the one before, which is killed."""
         for old in apps:
-            old.kill()
-            old.wait()
+            end(old)
         apps[:] = [bench.launch("tests.faults.app", stdout=subprocess.PIPE)]
         return apps[0].stdout.readline().strip()
 
@@ -229,19 +233,17 @@ def test_a_stage_or_an_app_killed_at_every_stage_ends_nothing_else(bench):
         assert app() == "ready", "the next app finds the engine that the last one started"
         assert holder(bench.home) == engine
         bench.walk()
-        for process in below(engine):
-            if process.children() == [] and process.parent().pid != engine:
-                process.kill()
+        for process in stage_processes(engine):
+            process.kill()
         ended = finish(store, run)
         assert ended.state == "failed"
         assert "SIGKILL" in ended.error
-        check_whole(bench.home).close()
+        check_whole(bench.home, busy=True).close()
         if study is None:
             again = read_files(store)
             assert [finish(store, each).state for each in again] == ["done", "done"]
     assert finish(store, ask(store, study, *SWEEP)).state == "done"
     assert store.baseline(study.id).recipe == BASELINE
     check_done_once(bench)
-    apps[0].kill()
-    apps[0].wait()
+    end(apps[0])
     assert holder(bench.home) == engine

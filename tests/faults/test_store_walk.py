@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from optimizer.store import Store
-from tests.faults.tracing import Medium, growing, refuse, trace
+from tests.faults.tracing import Medium, growing, present, refuse, trace, write_state
 from tests.faults.writing import WORKS, check_whole, make_home
 from tests.store.building import key, rows
 
@@ -15,6 +15,8 @@ SPARED = {
     "artifact over a damaged one": key("new"),
 }
 """What was damaged before; until it is written anew it stays so."""
+MAIN = ("upload", "artifact", "run", "export", "log", "settings")
+"""What meets a full disk in each run of the tests; the others are slow."""
 
 
 @pytest.fixture
@@ -35,38 +37,21 @@ def prepared(base, name, work):
     return home
 
 
-def fingerprint(home):
-    """What tells two states of a folder apart."""
-    return hashlib.sha256(
-        repr(
-            [
-                (str(path.relative_to(home)), path.is_file() and path.read_bytes())
-                for path in sorted(home.rglob("*"))
-                if not path.name.endswith("-shm")
-            ]
-        ).encode()
-    ).digest()
-
-
 class States:
     """The different states that a piece of work can leave when it is cut short."""
 
-    def __init__(self, home, folder):
+    def __init__(self, home):
         self.medium, self.found = Medium(home), []
-        self._home, self._folder, self._seen = home, folder, set()
-        folder.mkdir()
+        self._home, self._seen = home, set()
 
     def look(self, moment):
-        for kind in ("killed", "power cut", "power cut, names kept"):
-            state = self._folder / str(len(self.found))
-            if kind == "killed":
-                shutil.copytree(self._home, state)
-            else:
-                self.medium.after_a_power_cut(state, names_kept=kind.endswith("kept"))
-            mark = fingerprint(state)
-            if mark in self._seen:
-                shutil.rmtree(state)
-            else:
+        for kind, state in (
+            ("killed", present(self._home)),
+            ("power cut", self.medium.after_a_power_cut(names_kept=False)),
+            ("power cut, names kept", self.medium.after_a_power_cut(names_kept=True)),
+        ):
+            mark = hashlib.sha256(repr(sorted(state.items())).encode()).digest()
+            if mark not in self._seen:
                 self._seen.add(mark)
                 self.found.append((f"{kind} before {moment}", state))
 
@@ -75,7 +60,7 @@ class States:
 def test_a_kill_or_power_cut_at_any_change_of_the_disk_loses_nothing(base, tracing, name):
     work = WORKS[name]
     home = prepared(base, name, work)
-    states = States(home, base.parent / "states")
+    states = States(home)
 
     def before(number, call):
         states.look(f"{number}. {call.name} {call.path}")
@@ -83,21 +68,32 @@ def test_a_kill_or_power_cut_at_any_change_of_the_disk_loses_nothing(base, traci
 
     assert trace(lambda: work.do(home), home, before, states.medium.note) == 0
     states.look("its report")
-    for moment, state in states.found:
+    for number, (moment, state) in enumerate(states.found):
+        left = base.parent / str(number)
+        write_state(state, left)
         try:
-            check_whole(state, SPARED.get(name, "")).close()
+            check_whole(left, SPARED.get(name, "")).close()
         except Exception as error:
             raise AssertionError(f"{name}: {moment}: {error}") from error
+        shutil.rmtree(left)
     done = check_whole(home)
     if work.lasting:
-        states.medium.after_a_power_cut(base.parent / "cut", names_kept=False)
+        write_state(states.medium.after_a_power_cut(names_kept=False), base.parent / "cut")
         cut = check_whole(base.parent / "cut")
         assert rows(cut) == rows(done), "what was reported as done is there after a power cut"
-        assert sorted(cut.artifacts.keys()) == sorted(done.artifacts.keys())
-        assert sorted(cut.files.all_sha256()) == sorted(done.files.all_sha256())
+        # What was deleted may be there again as garbage, which nothing refers to.
+        assert set(cut.artifacts.keys()) >= set(done.artifacts.keys())
+        assert set(cut.files.all_sha256()) >= set(done.files.all_sha256())
 
 
-@pytest.mark.parametrize("name", [name for name in WORKS if not name.startswith("open")])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in MAIN else pytest.param(name, marks=pytest.mark.slow)
+        for name in WORKS
+        if not name.startswith("open")
+    ],
+)
 def test_a_full_disk_at_any_change_of_the_disk_is_said_and_loses_nothing(base, tracing, name):
     work = WORKS[name]
     home = prepared(base, name, work)

@@ -210,6 +210,29 @@ def _ptrace(request: int, child: int, data: int) -> None:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
+State = dict[str, bytes | None]
+"""What lies in a folder: path below it → content, or ``None`` for a folder."""
+
+
+def present(home: Path) -> State:
+    """What lies in a folder now."""
+    return {
+        str(path.relative_to(home)): None if path.is_dir() else path.read_bytes()
+        for path in home.rglob("*")
+        if not _is_index(path.name)
+    }
+
+
+def write_state(state: State, target: Path) -> None:
+    """Make a new folder with this in it."""
+    target.mkdir()
+    for path, content in sorted(state.items()):
+        if content is None:
+            (target / path).mkdir()
+        else:
+            (target / path).write_bytes(content)
+
+
 class Medium:
     """What of a folder has surely reached the medium: all of it now, later what was flushed."""
 
@@ -243,36 +266,31 @@ class Medium:
         else:
             self._content[known] = path.read_bytes()
 
-    def after_a_power_cut(self, target: Path, *, names_kept: bool) -> None:
-        """Write what is left into a new folder.
+    def after_a_power_cut(self, *, names_kept: bool) -> State:
+        """What is left.
 
         Args:
-            target: which is made.
             names_kept: whether names reach the medium in time although nothing flushed them, as on
                 filesystems that keep names and content apart. Content that was not flushed is
                 lost in any case.
         """
         if names_kept:
-            self._write_present(self._home, target)
-        else:
-            self._write(self._known[self._home.stat().st_ino], target)
+            paths = [path for path in self._home.rglob("*") if not _is_index(path.name)]
+            return {
+                str(path.relative_to(self._home)): self._content.get(
+                    self._known[path.stat().st_ino]
+                )
+                for path in paths
+            }
+        found: State = {}
+        self._collect(self._known[self._home.stat().st_ino], "", found)
+        return found
 
-    def _write(self, known: int, target: Path) -> None:
-        if known not in self._names:
-            target.write_bytes(self._content[known])
-            return
-        target.mkdir()
+    def _collect(self, known: int, path: str, found: State) -> None:
         for name, each in self._names[known].items():
-            self._write(each, target / name)
-
-    def _write_present(self, source: Path, target: Path) -> None:
-        if not source.is_dir():
-            target.write_bytes(self._content[self._known[source.stat().st_ino]])
-            return
-        target.mkdir()
-        for entry in os.scandir(source):
-            if not _is_index(entry.name):
-                self._write_present(Path(entry.path), target / entry.name)
+            found[path + name] = self._content.get(each)
+            if each in self._names:
+                self._collect(each, f"{path}{name}/", found)
 
     def _see(self, path: Path) -> None:
         number = self._known[path.stat().st_ino] = next(self._numbers)

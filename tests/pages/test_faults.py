@@ -61,12 +61,15 @@ def locked(store, monkeypatch):
 def unreadable(store, monkeypatch):
     """As a folder of somebody else is, for whoever is not the superuser."""
     refuse_opening(monkeypatch, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
-    return "of no use just now", "cannot be opened: Permission denied. Check that its folder exists"
+    return "of no use just now", "Permission denied. Check that its folder exists"
 
 
 def read_only(store, monkeypatch):
     refuse_opening(monkeypatch, OSError(errno.EROFS, os.strerror(errno.EROFS)))
-    return "of no use just now", "cannot be opened: Read-only file system. Check that its folder"
+    return (
+        "of no use just now",
+        "system. Check that its folder exists",
+    )
 
 
 def refuse_opening(monkeypatch, error):
