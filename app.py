@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts import visit
+from pages.parts import faults, visit
 from pages.parts.sidebar import draw_sidebar
 from pages.parts.tour import draw_tour
 
@@ -42,7 +42,8 @@ st.logo("assets/wordmark.svg", size="large", icon_image="assets/mark.svg")
 st.html(Path(__file__).parent / "assets" / "page.css")
 
 if visit.begin():
-    st.navigation(visit.pages(), position="hidden").run()
+    with faults.explained(whole_page=True):
+        st.navigation(visit.pages(), position="hidden").run()
     st.stop()
 
 home = st.Page("pages/start/home.py", title="Home", default=True, visibility="hidden")
@@ -55,6 +56,7 @@ sections = {
 }
 sections["Start"].insert(0, home)
 page = st.navigation(sections, expanded=True)
-draw_sidebar()
-draw_tour(page.url_path)
-page.run()
+with faults.explained(whole_page=True):
+    draw_sidebar()
+    draw_tour(page.url_path)
+    page.run()

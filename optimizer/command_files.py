@@ -12,7 +12,7 @@ from typing import Any
 from optimizer import samples
 from optimizer.errors import InputError
 from optimizer.export import file_stem, results_csv, study_results
-from optimizer.store import Store
+from optimizer.store import Store, StoreError
 from optimizer.store.records import Study, Variant
 from optimizer.takeaway.bundle import bundle
 from optimizer.takeaway.collect import arrays, flat_model, takeaway
@@ -84,9 +84,27 @@ def write_results(
         more: keys that ``results.json`` has besides.
 
     Returns:
-        The content of ``results.json``.
-    """
+        The content of ``results.json``, which is written last.
 
+    Raises:
+        StoreError: a stored file is missing or damaged, or the folder's disk is full.
+    """
+    try:
+        return _write_results(store, study, variants, out, more)
+    except OSError as error:
+        raise StoreError(
+            f"Cannot write the results into {out}: {error.strerror or error}. Free some space, or "
+            "give another folder, and run the same command again: what is computed is kept."
+        ) from None
+
+
+def _write_results(
+    store: Store,
+    study: Study,
+    variants: Sequence[Variant],
+    out: Path,
+    more: Mapping[str, Any],
+) -> dict[str, Any]:
     def layers_of(variant: Variant) -> list[dict[str, Any]]:
         content = store.artifacts.read(variant.stages["convert"], "layers.json")
         return json.loads(content)["layers"]

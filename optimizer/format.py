@@ -83,9 +83,11 @@ def is_share(metric: str) -> bool:
 
 
 def format_when(iso_time: str) -> str:
-    """How long ago a UTC ISO 8601 time was, or its date when longer than a week."""
+    """How long ago a UTC ISO 8601 time was; its date when longer than a week, or still to come."""
     moment = datetime.fromisoformat(iso_time)
     seconds = (datetime.now(UTC) - moment).total_seconds()
+    if seconds < -86_400:  # the clock was set back since
+        return f"{moment:%Y-%m-%d}"
     if seconds < 60:
         return "just now"
     if seconds < 3600:

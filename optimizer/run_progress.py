@@ -12,6 +12,8 @@ from typing import Any
 from optimizer.plan import STAGE_NAMES
 from optimizer.store.records import Run, RunStage
 
+RESUMED = "Resumed: the engine had ended while this was under way."
+"""What a run's log says when the next engine goes on with it."""
 FEW_STAGES = 12
 """Up to so many stages are shown one by one."""
 _MOST_LINES = 8

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import secrets
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -55,6 +58,10 @@ class Settings:
                 raise InputError(
                     f"The setting {name} is a whole number from 1 to {most}; received {value!r}."
                 )
+        for name in ("scheduler", "tls"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                raise InputError(f"The setting {name} is a text; received {value!r:.80}.")
         if self.scheduler is not None:
             check_address(self.scheduler)
 
@@ -69,12 +76,33 @@ class Settings:
         return cls(**values)
 
     def save(self, home: Path) -> None:
-        """Keep the settings for a store."""
+        """Keep the settings for a store; they are whole after a power cut, the old or the new.
+
+        Raises:
+            InputError: the folder cannot be written to.
+        """
         kept = {name: value for name, value in asdict(self).items() if value is not None}
-        text = json.dumps(kept, indent=2) + "\n"
-        draft = home / f"{SETTINGS_FILE}.new"
-        draft.write_text(text)
-        draft.replace(home / SETTINGS_FILE)
+        path = home / SETTINGS_FILE
+        draft = home / "tmp" / secrets.token_hex(16)  # the store clears it away if we are killed
+        try:
+            draft.parent.mkdir(mode=0o700, exist_ok=True)
+            with open(home / "writers.lock", "ab") as writers, open(draft, "x") as file:
+                fcntl.flock(writers, fcntl.LOCK_SH)
+                file.write(json.dumps(kept, indent=2) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+                os.replace(draft, path)
+            folder = os.open(home, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+        except OSError as error:
+            raise InputError(
+                f"The settings cannot be kept in {path}: {error.strerror or error}. Check the "
+                "disk's space and the folder's permissions, then try again."
+            ) from None
+        finally:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -165,7 +193,7 @@ def _from_file(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text())
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise InputError(
             f"The file {path} cannot be read as JSON. Mend it, or delete it for the defaults."
         ) from None

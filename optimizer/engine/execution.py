@@ -12,7 +12,7 @@ from optimizer.engine.experiments import EXPERIMENTS
 from optimizer.engine.run_stages import RunStages
 from optimizer.engine.runner import StageRunner
 from optimizer.engine.variants import Made, StoredFile, VariantWork
-from optimizer.errors import FeatherweightError, StageError
+from optimizer.errors import StageError
 from optimizer.keys import Stage, StoredResult, needed_stages
 from optimizer.plan import StudyPlan, import_model
 from optimizer.recipe import BASELINE
@@ -37,18 +37,19 @@ class Execution:
         self._stages = RunStages(store, runner, run.id)
 
     async def run(self) -> None:
-        """Run to the end. Never raises but when its task is cancelled.
+        """Run to the end.
 
-        Whoever cancelled it calls :meth:`record_cancellation` afterwards.
+        Whoever cancelled it calls :meth:`record_cancellation` afterwards, and whoever is told of
+        an error calls :meth:`record_failure`, again and again until the store takes it.
+
+        Raises:
+            FeatherweightError: what ended the run.
         """
         try:
             await self._work()
-        except asyncio.CancelledError:
+        except BaseException:
             self._stages.cancel()
             raise
-        except FeatherweightError as error:
-            self._stages.log(str(error))
-            self._store.update_run(self._run.id, state="failed", error=str(error))
 
     async def _work(self) -> None:
         own = {
@@ -167,6 +168,45 @@ class Execution:
             for stage in needed_stages(ends, self._stages.runner.has):
                 needed.setdefault(stage.key, (stage, []))[1].append(variant.id)
         self._stages.plan((stage, tuple(ids)) for stage, ids in needed.values())
+
+    def record_failure(self, error: str) -> None:
+        """Record that the run failed, with what is left of it.
+
+        A variant whose file was made and evaluated already is kept; its latency was not measured.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        self._stages.log(error)
+        self._end_unfinished(error)
+        self._store.update_run(self._run.id, state="failed", error=error)
+
+    def _end_unfinished(self, error: str) -> None:
+        """No stage, variant or trial of a run that is over stays under way."""
+        stages = self._store.list_stages(self._run.id)
+        unfinished = [stage for stage in stages if stage.state in ("waiting", "running")]
+        ended: dict[str, Any] = {"state": "cancelled", "finished_at": utc_now()}
+        self._store.put_stages([replace(s, message="the run failed", **ended) for s in unfinished])
+        for variant in self._own_variants():
+            if variant.state in ("queued", "running"):
+                kept = variant.results is not None
+                self._store.update_variant(
+                    variant.id,
+                    state="done" if kept else "failed",
+                    error=None if kept else error,
+                )
+        for trial in self._store.list_trials(self._run.id):
+            if trial.state == "running":
+                self._store.put_trial(replace(trial, state="failed", message=error))
+
+    def _own_variants(self) -> list[Variant]:
+        """What the run was asked to make, and the baseline that it makes beside them."""
+        run = self._store.get_run(self._run.id)
+        own = [self._store.get_variant(variant_id) for variant_id in run.variant_ids]
+        if run.kind != "variants" or run.study_id is None:
+            return own
+        baseline = self._store.baseline(run.study_id)
+        return [*own, baseline] if baseline and baseline.id not in run.variant_ids else own
 
     def record_cancellation(self) -> None:
         """Record that the run was cancelled, also when it had not begun, if somebody asked for it.

@@ -20,7 +20,7 @@ from optimizer.engine.crew import Crew
 from optimizer.engine.placement import Place, Placement
 from optimizer.engine.process import MemoryExceededError, StageCall
 from optimizer.engine.tasks import TOPIC, Outcome, run_stage, task_resources
-from optimizer.errors import InputError, StageError
+from optimizer.errors import FeatherweightError, InputError, StageError
 from optimizer.keys import Resource
 from optimizer.settings import Capacity, Settings
 from optimizer.stage import Files
@@ -119,7 +119,8 @@ class Pool:
         Raises:
             InputError: the stage refused its input.
             MemoryExceededError: it used more memory than its slots have.
-            StageError: it failed, crashed or was killed, or its workers were lost.
+            StageError: it failed, crashed or was killed, or its workers or the scheduler were lost.
+            StoreError: an input cannot be read.
         """
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -187,6 +188,8 @@ class Pool:
                 with suppress(OSError):
                     await asyncio.shield(cancel)
             raise
+        except FeatherweightError:
+            raise  # an input that cannot be read is no worker's fault
         except (OSError, TimeoutError, RuntimeError) as error:
             raise _LostError(repr(error)) from None
         finally:
@@ -200,7 +203,11 @@ class Pool:
         said = ""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            reason = self.crew.missing(job.resource)
+            reason = (
+                self.crew.missing(job.resource)
+                if self._cluster.connected
+                else f"waits for the scheduler {self.crew.where}, which does not answer"
+            )
             if reason and reason != said:
                 listen({"waiting": reason})
             said = reason
@@ -210,33 +217,48 @@ class Pool:
         self._placement.update(workers)
 
     async def _keep_looking(self) -> None:
-        """Know the workers, who come and go."""
+        """Know the workers, who come and go, and join the scheduler again when it was lost."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            with suppress(OSError, TimeoutError):
-                self._know(await self._cluster.workers() if self._cluster.connected else [])
+            with suppress(OSError, TimeoutError, FeatherweightError):
+                if self._cluster.connected:
+                    self._know(await self._cluster.workers())
+                else:
+                    self._know([])
+                    await self._join_again()
 
-    async def _reconnect(self) -> None:
-        """Join the scheduler again when it was lost, as soon as it is back.
+    async def _join_again(self) -> None:
+        """One attempt to join the scheduler, unless another attempt has just succeeded.
 
         Raises:
-            StageError: it stays away.
+            StageError: it does not answer.
         """
         async with self._connecting:
             if self._cluster.connected:
                 return
             await self._cluster.close()
-            deadline = time.monotonic() + _RECONNECT_SECONDS
-            while True:
-                try:
-                    self._cluster = await open_cluster(self._settings, self._room, self._folder)
-                    break
-                except StageError:
-                    if time.monotonic() > deadline:
-                        raise
-                    await asyncio.sleep(_LOOK_SECONDS)
+            self._cluster = await open_cluster(self._settings, self._room, self._folder)
             self._cluster.client.subscribe_topic(TOPIC, self._on_event)
             self._know(await self._cluster.workers())
+
+    async def _reconnect(self) -> None:
+        """Wait until a scheduler that was lost is back.
+
+        Raises:
+            StageError: it stays away.
+        """
+        deadline = time.monotonic() + _RECONNECT_SECONDS
+        while not self._cluster.connected:
+            try:
+                await self._join_again()
+            except StageError as error:
+                if time.monotonic() > deadline:
+                    raise StageError(
+                        f"The stage's scheduler was lost and has stayed away for "
+                        f"{_RECONNECT_SECONDS:.0f} s. {error}",
+                        log=error.log,
+                    ) from None
+                await asyncio.sleep(_LOOK_SECONDS)
 
     async def _hold(self, key: str, read: Callable[[], Files]) -> Future:
         """The input on the cluster, sent there once and kept while there is room."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -12,11 +13,12 @@ from optimizer.engine.pool import ProgressEvent
 from optimizer.engine.runner import StageRunner
 from optimizer.errors import FeatherweightError, StageError
 from optimizer.keys import Stage
-from optimizer.store import Store
+from optimizer.store import Store, StoreError
 from optimizer.store.base import utc_now
 from optimizer.store.records import RunStage
 
 _RECORD_SECONDS = 0.2
+_log = logging.getLogger(__name__)
 
 
 class RunStages:
@@ -80,8 +82,11 @@ class RunStages:
                 self._record(stage.key, state="cancelled", **changes)
 
     def log(self, text: str) -> None:
-        """Add a line to the run's log."""
-        self._store.append_log(self._run_id, f"{utc_now()} {text}\n")
+        """Add a line to the run's log; a disk too full for a line of log ends no run."""
+        try:
+            self._store.append_log(self._run_id, f"{utc_now()} {text}\n")
+        except StoreError as error:
+            _log.error("run %s: %s It was to say: %s", self._run_id, error, text)
 
     async def _stage(self, stage: Stage) -> None:
         if stage.key not in self._rows:
@@ -101,6 +106,12 @@ class RunStages:
         started = time.monotonic()
 
         def listen(event: ProgressEvent) -> None:
+            try:
+                hear(event)
+            except StoreError as error:  # how far a stage is may be missed; how it ends is not
+                _log.error("run %s: %s", self._run_id, error)
+
+        def hear(event: ProgressEvent) -> None:
             nonlocal started
             if event.get("started"):
                 started = time.monotonic()

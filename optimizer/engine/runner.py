@@ -13,7 +13,8 @@ from optimizer.engine.pool import Job, JobResult, Listener, Pool, ProgressEvent
 from optimizer.engine.process import MemoryExceededError, StageCall
 from optimizer.keys import Source, Stage, StoredResult
 from optimizer.stage import Files
-from optimizer.store import Store
+from optimizer.store import Store, StoreError
+from optimizer.store.artifacts import Signature
 
 _PRIORITIES = {"evaluate": 4, "prune": 3, "cluster": 2, "convert": 1}
 """Which stages begin first: what lists a variant in a moment, then what most others wait for, then
@@ -40,14 +41,19 @@ class StageRunner:
     def __init__(self, store: Store, pool: Pool) -> None:
         self._store, self._pool = store, pool
         self._active: dict[str, _Active] = {}
-        self._whole: set[str] = set()
+        self._whole: dict[str, Signature] = {}
 
     def has(self, stage: Stage) -> bool:
-        """Whether the stage's result is in the store, whole: a damaged one is made again."""
-        if stage.key in self._whole:
-            return self._store.artifacts.has(stage.key)
+        """Whether the stage's result is in the store, whole: a damaged one is made again.
+
+        Its content is checked once, and again when its files' sizes or times have changed since.
+        """
+        signature = self._store.artifacts.signature(stage.key)
+        if signature and self._whole.get(stage.key) == signature:
+            return True
+        self._whole.pop(stage.key, None)
         if self._store.artifacts.verify(stage.key):
-            self._whole.add(stage.key)
+            self._whole[stage.key] = signature
             return True
         return False
 
@@ -125,4 +131,12 @@ class StageRunner:
     def _reader(self, source: Stage | Source | StoredResult) -> Callable[[], Files]:
         if isinstance(source, Source):
             return lambda: {"data": self._store.read_file(source.sha256)}
-        return lambda: self._store.artifacts.read_all(source.key)
+
+        def read() -> Files:
+            try:
+                return self._store.artifacts.read_all(source.key)
+            except StoreError:
+                self._whole.pop(source.key, None)  # so that whoever needs it next makes it again
+                raise
+
+        return read

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
-from typing import IO
-
-import psutil
 
 from optimizer.engine.execution import Execution
+from optimizer.engine.lock import EngineLock, EngineRunningError, started_at
 from optimizer.engine.pool import Pool
 from optimizer.engine.process import preload
 from optimizer.engine.runner import StageRunner
-from optimizer.errors import FeatherweightError
+from optimizer.errors import FeatherweightError, StageError
+from optimizer.run_progress import RESUMED
 from optimizer.settings import Settings, capacity
-from optimizer.store import Store
+from optimizer.store import Store, StoreError
 from optimizer.store.base import utc_now
 from optimizer.store.records import EngineState, EngineStatus, Run
 
 _POLL_SECONDS = 0.1
 HEARTBEAT_SECONDS = 2.0
+_RETRY_SECONDS = 1.0
+MOST_VAIN_RESUMES = 5
+"""How often a run is resumed at most without a stage of it being done in between: whatever ends
+the engine that often is the run itself, or would not let it be done either."""
+STOPPED = "The engine is stopped; the next one goes on from the last finished stage."
 _log = logging.getLogger(__name__)
-
-
-class EngineRunningError(FeatherweightError):
-    """Another engine works on this store already."""
+__all__ = ["Engine", "EngineRunningError"]
 
 
 class Engine:
@@ -52,14 +52,17 @@ class Engine:
         self._pool = Pool(settings, room, store.home / "tmp")
         self._runner = StageRunner(store, self._pool)
         self._active: dict[str, asyncio.Task[None]] = {}
+        self._status: EngineStatus = "warming"
+        self._detail = "starting"
 
     async def serve(self, finished: Callable[[], bool] = lambda: False) -> None:
         """Work until ``finished()`` or until cancelled.
 
         Raises:
             EngineRunningError: another engine holds this store's lock.
+            StoreError: the store cannot be written at the start, or is damaged.
         """
-        with _lock(self._store.home / "engine.lock"):
+        with EngineLock(self._store.home):
             beat = asyncio.create_task(self._beat())
             try:
                 self._say("warming", "starting")
@@ -69,17 +72,31 @@ class Engine:
                     await asyncio.to_thread(preload)
                 self._say("ready", self._where())
                 self._recover()
-                seen = -1
-                while not finished():
-                    version = self._store.version()
-                    if version != seen:
-                        self._take_runs()
-                        self._cancel_runs()
-                        seen = version
-                    await asyncio.sleep(_POLL_SECONDS)
+                await self._work(finished)
             finally:
                 beat.cancel()
                 await self._stop()
+
+    async def _work(self, finished: Callable[[], bool]) -> None:
+        """Take runs and cancel them as the store says, until ``finished()``.
+
+        A disk that is full or a store that another process keeps busy ends no engine: it goes on
+        when that is over.
+        """
+        seen = -1
+        while not finished():
+            try:
+                version = self._store.version()
+                if version != seen:
+                    self._take_runs()
+                    self._cancel_runs()
+                    seen = version
+            except StoreError as error:
+                if error.damaged:
+                    raise
+                _log.error("%s", error)
+                await asyncio.sleep(_RETRY_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
     def _where(self) -> str:
         """Where stages run and how many, in words."""
@@ -95,7 +112,16 @@ class Engine:
     def _recover(self) -> None:
         """Start again what an engine that died left running; finished stages are in the store."""
         for run in self._store.running_runs():
-            self._store.append_log(run.id, f"{utc_now()} Resumed after the engine restarted.\n")
+            vain = _vain_resumes(self._store.read_log(run.id))
+            if vain >= MOST_VAIN_RESUMES and not run.cancel_requested:
+                error = (
+                    f"The engine ended {vain + 1} times while this run was under way, and no stage "
+                    "of it was done in between. Free memory or make the recipe smaller, look at "
+                    "the run's log and at engine.log, then run it again: what is done is kept."
+                )
+                Execution(self._store, self._runner, run, self._threads).record_failure(error)
+                continue
+            self._store.append_log(run.id, f"{utc_now()} {RESUMED}\n")
             self._start(run)
 
     def _take_runs(self) -> None:
@@ -112,18 +138,31 @@ class Engine:
         def ended(task: asyncio.Task[None]) -> None:
             self._active.pop(run.id, None)
             if task.cancelled():
-                execution.record_cancellation()
+                try:
+                    execution.record_cancellation()
+                except StoreError as error:  # it stays as it is, and the next engine cancels it
+                    _log.error("%s", error)
 
         task.add_done_callback(ended)
 
     async def _guard(self, run: Run, execution: Execution) -> None:
-        """A defect of ours in one run must not end the others."""
+        """What ends one run must not end the others, and is recorded as soon as that can be."""
         try:
             await execution.run()
+            return
+        except FeatherweightError as error:
+            ending: Exception = error
         except Exception as error:
             _log.exception("run %s", run.id)
             text = f"An internal error ended this run: {type(error).__name__}: {error}"
-            self._store.update_run(run.id, state="failed", error=text)
+            ending = StageError(text)
+        while True:
+            try:
+                execution.record_failure(str(ending))
+                return
+            except StoreError as error:
+                _log.error("run %s: %s It ended so: %s", run.id, error, ending)
+                await asyncio.sleep(_RETRY_SECONDS)
 
     def _cancel_runs(self) -> None:
         for run_id, task in list(self._active.items()):
@@ -133,44 +172,39 @@ class Engine:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            state = self._store.engine_state()
-            if state is not None:
-                ready = state.status == "ready"
-                self._say(state.status, self._where() if ready else state.detail)
+            try:
+                self._say(self._status, self._where() if self._status == "ready" else self._detail)
+            except StoreError as error:
+                _log.error("%s", error)
 
-    def _say(self, status: EngineStatus, detail: str = "") -> None:
-        started = psutil.Process().create_time()
+    def _say(self, status: EngineStatus, detail: str) -> None:
+        self._status, self._detail = status, detail
         workers = [asdict(worker) for worker in self._pool.crew.workers]
-        state = EngineState(
-            os.getpid(), started, utc_now(), status, detail, self._pool.crew.slots, workers
-        )
+        pid, slots = os.getpid(), self._pool.crew.slots
+        state = EngineState(pid, started_at(pid), utc_now(), status, detail, slots, workers)
         self._store.set_engine_state(state)
 
     async def _stop(self) -> None:
         """End what runs; runs stay marked running, and the next engine resumes them."""
+        for run_id in self._active:
+            with suppress(StoreError):
+                self._store.append_log(run_id, f"{utc_now()} {STOPPED}\n")
         tasks = list(self._active.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._pool.stop()
-        self._store.set_engine_state(None)
-
-
-class _lock:  # noqa: N801 - reads as a statement: with _lock(path)
-    """Holds a file lock for as long as the engine lives; the kernel frees it at any death."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: IO[str] | None = None
-
-    def __enter__(self) -> None:
-        self._file = self._path.open("w")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._file.close()
-            raise EngineRunningError("Another engine works on this store already.") from None
+            self._store.set_engine_state(None)
+        except StoreError as error:
+            _log.error("%s", error)
 
-    def __exit__(self, *_: object) -> None:
-        assert self._file is not None
-        self._file.close()
+
+def _vain_resumes(log: str) -> int:
+    """How often a run was resumed since a stage of it was done or somebody stopped the engine."""
+    resumed = 0
+    for line in reversed(log.splitlines()):
+        if ": done in " in line or STOPPED in line:
+            break
+        resumed += RESUMED in line
+    return resumed

@@ -63,9 +63,9 @@ class VariantWork:
         plan = self._plan.variant(variant.recipe)
         try:
             await asyncio.gather(*(self._stages.task(stage) for stage in plan.ends))
+            results, stages = self._results(variant, plan)
         except FeatherweightError as error:
             return self._failed(Made(variant, plan), str(error))
-        results, stages = self._results(variant, plan)
         self._store.update_variant(
             variant.id, state="running", error=None, results=results, stages=stages
         )

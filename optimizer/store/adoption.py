@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from typing import TypeVar
 
@@ -54,6 +55,10 @@ class Adoption(Sharing):
             if report is not None:
                 self.put_report(report)
             return self.get_study(study.id)
+
+    def writing(self) -> AbstractContextManager[None]:
+        """While inside, files that no record refers to yet are not taken for garbage."""
+        return self._workspace.writing()
 
     def withdraw(self, keys: set[str], sha256s: set[str]) -> int:
         """Delete those of these artifacts and files that nothing refers to; bytes freed."""

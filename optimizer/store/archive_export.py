@@ -27,6 +27,7 @@ from optimizer.store.archive_shapes import (
     StudyEntry,
 )
 from optimizer.store.database import StoreError
+from optimizer.store.durable import flush_folder
 from optimizer.store.records import Dataset, Model, Variant
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -54,6 +55,7 @@ def export_study(store: Store, study_id: str, target: Path | BinaryIO) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(prepared, target)
+            flush_folder(target.parent)
         except OSError as error:
             raise StoreError(f"Cannot write {target}: {error.strerror or error}.") from error
         finally:

@@ -48,7 +48,8 @@ def import_study(
         entry = _checked_study(reader)
         for name in reader.names:
             check_content(name, reader.read(name))
-        return _Import(store, reader, entry, origin).write()
+        with store.writing():
+            return _Import(store, reader, entry, origin).write()
 
 
 def _checked_study(reader: ArchiveReader) -> StudyEntry:

@@ -31,6 +31,8 @@ from optimizer.store.durable import (
 from optimizer.store.rows import to_json
 
 META = "meta.json"
+Signature = tuple[tuple[str, int, int], ...]
+"""Of each file its name, size in bytes and time of change in nanoseconds."""
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,99}", re.ASCII)
 
 
@@ -43,7 +45,7 @@ class Artifacts:
 
     def has(self, key: str) -> bool:
         """Whether the result of this key is there, whole."""
-        return (self._folder(key) / META).is_file()
+        return os.path.isfile(self._folder(key) / META)
 
     def files(self, key: str) -> list[str]:
         """Names of the result's files, sorted; empty when there is no such result."""
@@ -132,11 +134,20 @@ class Artifacts:
             "meta": dict(meta or {}),
         }
         encoded = to_json(manifest).encode()
-        prepared = self._workspace.prepare_folder({**files, META: encoded})
+        with self._workspace.writing():
+            prepared = self._workspace.prepare_folder({**files, META: encoded})
+            try:
+                self._place(prepared, key, target)
+            finally:
+                remove(prepared)
+
+    def signature(self, key: str) -> Signature:
+        """What changes when a file of the result is written; empty when it cannot be read."""
         try:
-            self._place(prepared, key, target)
-        finally:
-            remove(prepared)
+            found = [(e.name, e.stat()) for e in os.scandir(self._folder(key))]
+        except OSError:
+            return ()
+        return tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in found))
 
     def discard(self, key: str) -> None:
         """Remove a result, for example one that :meth:`verify` found damaged."""
@@ -170,7 +181,7 @@ class Artifacts:
                 try:
                     os.rename(prepared, target)
                 except OSError:
-                    if not target.is_dir():
+                    if not os.path.lexists(target):
                         raise
                     if self.verify(key):
                         os.utime(target)  # wanted again just now: not yet garbage
@@ -189,7 +200,8 @@ class Artifacts:
             return (self._folder(key) / file).read_bytes()
         except OSError as error:
             raise StoreError(
-                f"The stored file {file} of result {key[:12]} cannot be read: {error.strerror}."
+                f"The stored file {file} of result {key[:12]} cannot be read: {error.strerror}. "
+                "Run its variant again, which makes it again."
             ) from error
 
     def _manifest(self, key: str) -> dict[str, Any]:
@@ -199,7 +211,10 @@ class Artifacts:
             if not isinstance(manifest["files"], dict) or not isinstance(manifest["meta"], dict):
                 raise TypeError
         except (ValueError, KeyError, TypeError):
-            raise StoreError(f"The stored result {key[:12]} is damaged.") from None
+            raise StoreError(
+                f"The stored result {key[:12]} is damaged. Run its variant again, which makes it "
+                "again."
+            ) from None
         return manifest
 
 

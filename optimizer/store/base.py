@@ -7,13 +7,14 @@ import secrets
 import sqlite3
 import unicodedata
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from optimizer.errors import InputError
 from optimizer.store.artifacts import Artifacts
-from optimizer.store.database import Database
+from optimizer.store.database import Database, StoreError
 from optimizer.store.durable import Workspace, make_folder, remove, storage_faults
 from optimizer.store.files import UploadedFiles
 from optimizer.store.logs import RunLogs
@@ -60,7 +61,12 @@ class StoreBase:
         self.artifacts = Artifacts(home / "artifacts", self._workspace)
         self.files = UploadedFiles(home / "files", self._workspace)
         self._logs = RunLogs(home / "logs")
-        self._db = Database(home / "featherweight.db")
+        self._db = Database(home / "featherweight.db", self._is_new)
+
+    def _is_new(self) -> bool:
+        """Whether no upload and no result is stored yet."""
+        stored = (*self.files.all_sha256(), *self.artifacts.keys())
+        return not stored
 
     def _get(self, kind: type[R], table: str, record_id: str) -> R:
         """One record by id, or an :class:`InputError` that says it is gone."""
@@ -121,12 +127,17 @@ class StoreBase:
         """Delete those of the given artifacts and files that nothing refers to; bytes freed.
 
         They are taken out of sight under the write lock, so that no record can come to refer
-        to one meanwhile; deleting them takes its time afterwards.
+        to one meanwhile; deleting them takes its time afterwards. One that the system does not let
+        go stays as garbage that can be collected later: what referred to it is deleted in any case.
         """
         aside: list[Path | None] = []
         with self._db.write(durable=False, counted=False):
-            aside += [self.artifacts.set_aside(key) for key in keys - self._referenced_keys()]
-            aside += [self.files.set_aside(sha) for sha in sha256s - self._referenced_files()]
+            for key in keys - self._referenced_keys():
+                with suppress(StoreError):
+                    aside.append(self.artifacts.set_aside(key))
+            for sha256 in sha256s - self._referenced_files():
+                with suppress(StoreError):
+                    aside.append(self.files.set_aside(sha256))
         return sum(remove(path) for path in aside if path is not None)
 
     def _referenced_keys(self) -> set[str]:

@@ -13,7 +13,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,21 @@ READING_ONLY = "This is a link for reading: it shows a study and changes nothing
 
 
 class StoreError(FeatherweightError, RuntimeError):
-    """The store cannot be read or written: disk full, folder read-only, file damaged."""
+    """The store cannot be read or written: disk full, folder read-only, file damaged.
+
+    Attributes:
+        damaged: whether the database itself is, so that trying again is of no use.
+    """
+
+    def __init__(self, message: str, *, damaged: bool = False) -> None:
+        super().__init__(message)
+        self.damaged = damaged
 
 
+RESTORE = (
+    "Restore a backup of the store's folder; or begin anew: stop Featherweight, move "
+    "featherweight.db and the files whose names begin so to another place, and start it again"
+)
 _FAULTS = {
     "SQLITE_BUSY": "another process has kept it busy for {busy:g} s. Try again; if it stays so, "
     "restart Featherweight",
@@ -37,9 +49,16 @@ _FAULTS = {
     "SQLITE_READONLY": "it cannot be written to. Check the folder's permissions",
     "SQLITE_CANTOPEN": "it cannot be opened. Check that the folder exists and is yours",
     "SQLITE_IOERR": "reading or writing it failed. Check the disk's space and health",
-    "SQLITE_CORRUPT": "it is damaged. Restore a backup, or move the file away to begin anew",
-    "SQLITE_NOTADB": "it is not a database. Restore a backup, or move the file away to begin anew",
+    "SQLITE_PERM": "it may not be opened. Check the folder's permissions",
+    "SQLITE_NOMEM": "there is not enough memory. Close other programs and try again",
+    "SQLITE_PROTOCOL": "other processes keep it too busy. Try again",
+    "SQLITE_CORRUPT": f"it is damaged. {RESTORE}",
+    "SQLITE_NOTADB": f"it is not a database. {RESTORE}",
+    "SQLITE_ERROR": f"it does not hold what it should. {RESTORE}",
 }
+_DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")
+_NOT_OURS = ("no such table", "no such column", "malformed JSON")
+"""What SQLite's general error says when the file is at fault and not the statement."""
 
 
 class Database:
@@ -47,21 +66,19 @@ class Database:
 
     Args:
         path: the file; made, with mode 0600, when it is missing.
+        is_new: whether nothing is stored beside it yet, so that an empty file is no loss.
 
     Raises:
         InputError: a newer Featherweight made it, or the filesystem cannot carry WAL.
         StoreError: it cannot be opened, or is damaged.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, is_new: Callable[[], bool] = lambda: True) -> None:
         self.path = path
         self._local = threading.local()
         self._reading_only = False
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        except OSError as error:
-            raise StoreError(f"The store {path} cannot be opened: {error.strerror}.") from None
         with self._one_opener_at_a_time(), self._faults():
+            self._make_file(is_new)
             connection = self._connection()
             refuse_newer(connection, str(path))
             if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
@@ -146,12 +163,36 @@ class Database:
         self._local.pid = os.getpid()
         return connection
 
+    def _make_file(self, is_new: Callable[[], bool]) -> None:
+        """Make the file when it is missing. SQLite would take one that was emptied for new."""
+        try:
+            emptied = self.path.exists() and self.path.stat().st_size == 0 and not is_new()
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise self._cannot_open(error) from None
+        if emptied:
+            raise StoreError(
+                f"The store {self.path}: it is empty, although results are stored beside it. "
+                f"{RESTORE}.",
+                damaged=True,
+            )
+
     @contextmanager
     def _one_opener_at_a_time(self) -> Iterator[None]:
         """Changing to WAL does not wait for locks as SQL statements do, so this waits."""
-        with open(self.path.with_suffix(".lock"), "ab") as lock:
+        try:
+            lock = open(self.path.with_suffix(".lock"), "ab")  # noqa: SIM115 - closed below
+        except OSError as error:
+            raise self._cannot_open(error) from None
+        with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+    def _cannot_open(self, error: OSError) -> StoreError:
+        return StoreError(
+            f"The store {self.path} cannot be opened: {error.strerror or error}. Check that its "
+            "folder exists, is yours and can be written to; or set FEATHERWEIGHT_HOME to another."
+        )
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -160,7 +201,10 @@ class Database:
             yield
         except sqlite3.DatabaseError as error:
             code = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
-            if code not in _FAULTS:
+            if code not in _FAULTS or (
+                code == "SQLITE_ERROR" and not str(error).startswith(_NOT_OURS)
+            ):
                 raise
             reason = _FAULTS[code].format(busy=BUSY_SECONDS)
-            raise StoreError(f"The store {self.path}: {reason}.") from error
+            damaged = code in _DAMAGE
+            raise StoreError(f"The store {self.path}: {reason}.", damaged=damaged) from error

@@ -6,18 +6,19 @@ POSIX makes atomic on one filesystem; then the folder that holds the new name is
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import secrets
 import shutil
-import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from optimizer.errors import InputError
 from optimizer.store.database import READING_ONLY, StoreError
 
-STRAY_SECONDS = 24 * 3600
+WRITERS_LOCK = "writers.lock"
 _PREPARED = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
@@ -64,7 +65,11 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 class Workspace:
-    """The folder where files and folders are prepared before they are renamed into place."""
+    """The folder where files and folders are prepared before they are renamed into place.
+
+    Who prepares something shares a lock, which the kernel frees at any death. When nobody holds
+    it, whatever lies in the folder was left by a writer that was killed: no clock has to say so.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -84,10 +89,38 @@ class Workspace:
             raise InputError(READING_ONLY)
         return self.root / secrets.token_hex(16)
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """While inside, nothing that is prepared or not yet referred to is taken for a stray."""
+        if self._reading_only:
+            raise InputError(READING_ONLY)
+        with self._lock(fcntl.LOCK_SH):
+            yield
+
+    @contextmanager
+    def nobody_writes(self) -> Iterator[bool]:
+        """Whether nobody is in :meth:`writing`; if so, nobody enters it meanwhile."""
+        try:
+            with self._lock(fcntl.LOCK_EX | fcntl.LOCK_NB):
+                yield True
+        except BlockingIOError:
+            yield False
+
+    @contextmanager
+    def _lock(self, kind: int) -> Iterator[None]:
+        path = self.root.parent / WRITERS_LOCK
+        with storage_faults(path):
+            descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, kind)
+            yield
+        finally:
+            os.close(descriptor)
+
     def place_file(self, data: bytes, target: Path) -> None:
         """Put ``data`` at ``target`` as a whole, replacing what was there."""
         prepared = self.new_path()
-        with storage_faults(target):
+        with self.writing(), storage_faults(target):
             try:
                 write_file(prepared, data)
                 make_folder(target.parent)
@@ -97,7 +130,7 @@ class Workspace:
                 prepared.unlink(missing_ok=True)
 
     def prepare_folder(self, files: Mapping[str, bytes]) -> Path:
-        """A flushed folder with these files, to be renamed by the caller."""
+        """A flushed folder with these files, to be renamed by the caller, who is writing."""
         prepared = self.new_path()
         with storage_faults(prepared):
             try:
@@ -111,25 +144,28 @@ class Workspace:
         return prepared
 
     def set_aside(self, path: Path) -> Path | None:
-        """Take a file or folder out of its place at once; ``None`` when it was not there."""
+        """Take a file or folder out of its place at once; ``None`` when it was not there.
+
+        Raises:
+            StoreError: the system refuses.
+        """
         aside = self.new_path()
-        try:
-            os.rename(path, aside)
-        except FileNotFoundError:
-            return None
+        with storage_faults(path):
+            try:
+                os.rename(path, aside)
+            except FileNotFoundError:
+                return None
         return aside
 
-    def remove_stray(self, older_than_seconds: float = STRAY_SECONDS) -> None:
+    def remove_stray(self) -> None:
         """Remove what writers that were killed left behind; other names are not ours."""
-        limit = time.time() - older_than_seconds
-        for entry in list(os.scandir(self.root)):
-            if not _PREPARED.fullmatch(entry.name):
-                continue
-            try:
-                if entry.stat(follow_symlinks=False).st_mtime < limit:
-                    remove(Path(entry.path))
-            except FileNotFoundError:
-                continue  # another process was faster
+        with self.nobody_writes() as alone:
+            if not alone:
+                return
+            for entry in list(os.scandir(self.root)):
+                if _PREPARED.fullmatch(entry.name):
+                    with suppress(OSError):  # a folder on a medium that can only be read
+                        remove(Path(entry.path))
 
 
 def remove(path: Path) -> int:
@@ -150,12 +186,12 @@ def hashes_below(root: Path) -> Iterator[str]:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files below a folder; 0 when it is not there."""
+    """Bytes of a file, or of all files below a folder; 0 when it is not there or unreadable."""
     try:
         if not path.is_dir():
             return path.lstat().st_size
         return sum(size_of(Path(entry.path)) for entry in list(os.scandir(path)))
-    except FileNotFoundError:
+    except OSError:
         return 0
 
 

@@ -33,7 +33,7 @@ class UploadedFiles:
 
     def has(self, sha256: str) -> bool:
         """Whether these bytes are there."""
-        return self.path(sha256).is_file()
+        return os.path.isfile(self.path(sha256))
 
     def path(self, sha256: str) -> Path:
         """Where the bytes are or would be."""
@@ -49,7 +49,8 @@ class UploadedFiles:
             data = self.path(sha256).read_bytes()
         except OSError as error:
             raise StoreError(
-                f"The uploaded file {sha256[:12]} cannot be read: {error.strerror}."
+                f"The uploaded file {sha256[:12]} cannot be read: {error.strerror}. "
+                "Upload it again, which puts it back in its place."
             ) from error
         if hashlib.sha256(data).hexdigest() != sha256:
             raise StoreError(f"The uploaded file {sha256[:12]} is damaged. Upload it again.")

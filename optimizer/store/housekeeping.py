@@ -37,9 +37,16 @@ class Housekeeping(StoreBase):
     def collect_garbage(self, min_age_seconds: float = RECENT_SECONDS) -> int:
         """Delete results, uploads and logs that nothing refers to; returns the bytes freed.
 
+        Nothing goes while anybody writes to the store, who may be about to refer to it.
+
         Args:
-            min_age_seconds: younger ones stay: their writer may be about to refer to them.
+            min_age_seconds: younger ones stay, since they may be wanted again; by the clock, which
+                may have been set meanwhile.
         """
+        with self._workspace.nobody_writes() as alone:
+            return self._collect(min_age_seconds) if alone else 0
+
+    def _collect(self, min_age_seconds: float) -> int:
         limit = time.time() - min_age_seconds
         keys = {k for k in self.artifacts.keys() if self.artifacts.modified_at(k) <= limit}  # noqa: SIM118
         uploads = {s for s in self.files.all_sha256() if self.files.modified_at(s) <= limit}

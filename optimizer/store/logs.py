@@ -25,33 +25,39 @@ class RunLogs:
         line = text if text.endswith("\n") else text + "\n"
         path = self._path(run_id)
         with storage_faults(path):
-            descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             with open(descriptor, "r+b", buffering=0) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                file.write(line.encode(errors="replace")[-LOG_BYTES // 2 :])
                 size = file.seek(0, os.SEEK_END)
+                size += file.write(line.encode(errors="replace")[-LOG_BYTES // 2 :])
                 if size > LOG_BYTES:
                     file.seek(size - LOG_BYTES // 2)
-                    kept = file.read().partition(b"\n")[2]
-                    file.truncate(0)
-                    file.write(b"(earlier lines were dropped)\n" + kept)
+                    kept = b"(earlier lines were dropped)\n" + file.read().partition(b"\n")[2]
+                    # Over what is there, which a full disk has room for; then the rest goes.
+                    file.seek(0)
+                    file.truncate(file.write(kept))
 
     def read(self, run_id: str, tail_lines: int | None = None) -> str:
-        """The log, or its last lines; empty when there is none."""
+        """The log, or its last lines; empty when there is none, a sentence when unreadable."""
         try:
             with open(self._path(run_id), "rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH)
                 text = file.read().decode(errors="replace")
         except FileNotFoundError:
             return ""
+        except OSError as error:
+            return f"(The log {self._path(run_id)} cannot be read: {error.strerror}.)\n"
         lines = text.splitlines(keepends=True)
         return "".join(lines if tail_lines is None else lines[max(0, len(lines) - tail_lines) :])
 
     def delete(self, run_id: str) -> int:
-        """Remove a run's log; returns the bytes freed."""
+        """Remove a run's log, unless the system does not let it go; returns the bytes freed."""
         path = self._path(run_id)
         freed = size_of(path)
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError:
+            return 0
         return freed
 
     def run_ids(self) -> list[str]:

@@ -263,8 +263,8 @@ class EngineState:
     """The engine's sign of life.
 
     Attributes:
-        process_start: the process's start time in seconds since the epoch, which tells a live
-            engine from a recycled pid.
+        process_start: when the process started, in seconds after the machine did, which tells a
+            live engine from a recycled pid.
         heartbeat_at: when it last said it was alive.
         detail: where stages run, in words.
         slots: how many training stages may run at once.

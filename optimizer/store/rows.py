@@ -11,6 +11,7 @@ from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 from optimizer.recipe import Recipe
+from optimizer.store.database import RESTORE, StoreError
 
 _JSON = frozenset(
     {
@@ -36,7 +37,14 @@ def from_rows(kind: type[R], rows: Sequence[sqlite3.Row]) -> list[R]:
         return []
     columns = rows[0].keys()
     plan = [(columns.index(name), decode) for name, decode in _decoders(kind)]  # type: ignore[arg-type]
-    return [kind(*[decode(row[index]) for index, decode in plan]) for row in rows]
+    try:
+        return [kind(*[decode(row[index]) for index, decode in plan]) for row in rows]
+    except (ValueError, TypeError) as error:
+        raise StoreError(
+            f"The store's database is damaged: a record of a {kind.__name__.lower()} cannot be "
+            f"read. {RESTORE}",
+            damaged=True,
+        ) from error
 
 
 def to_columns(values: Mapping[str, Any]) -> dict[str, Any]:

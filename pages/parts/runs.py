@@ -12,9 +12,10 @@ from optimizer.engine.client import ensure_engine
 from optimizer.errors import InputError
 from optimizer.format import format_seconds, format_when
 from optimizer.measured import state_text
-from optimizer.run_progress import FEW_STAGES, RunProgress, run_progress
+from optimizer.run_progress import FEW_STAGES, RESUMED, RunProgress, run_progress
 from optimizer.store.records import ACTIVE, Run, VariantCounts
 from pages.parts.context import store
+from pages.parts.faults import explaining
 from pages.parts.stage_list import MARKS, draw_stages, seconds_between
 from pages.parts.text import plain
 
@@ -44,6 +45,7 @@ def live_runs(run_ids: tuple[str, ...], *, follow: bool = False) -> None:
 
 
 @st.fragment(run_every=0.5)
+@explaining
 def _live(run_ids: tuple[str, ...], seen: Sequence[VariantCounts] | None, drawn_at: float) -> None:
     runs = [store().get_run(run_id) for run_id in run_ids]
     counts = [store().count_variants(run_id) for run_id in run_ids]
@@ -101,6 +103,7 @@ def _broken(run: Run) -> None:
         st.caption(f"{len(broken) - _MOST_BROKEN} more; the table on Compare marks all of them.")
 
 
+@explaining
 def _cancel(run_id: str) -> None:
     store().request_cancel(run_id)
 
@@ -141,8 +144,15 @@ def _where(run: Run) -> str:
 
 
 def _log(run: Run) -> None:
+    text = store().read_log(run.id)
+    resumed = text.count(RESUMED)
+    if resumed:
+        often = "once" if resumed == 1 else f"{resumed} times"
+        st.caption(
+            f":material/history: Resumed {often} after the engine had ended; what was done before "
+            "was kept and not done again."
+        )
     with st.popover("Log", icon=":material/article:"):
-        text = store().read_log(run.id)
         if not text:
             st.caption("Nothing logged yet.")
             return

@@ -19,6 +19,7 @@ from optimizer.search.record import goal_of
 from optimizer.search.words import STATES, goal_text, trial_text
 from optimizer.store.records import ACTIVE, Run, Study, Trial
 from pages.parts import context
+from pages.parts.faults import explaining
 from pages.parts.text import plain
 
 _PHASES = {
@@ -38,6 +39,7 @@ def search_view(study: Study, run: Run) -> None:
 
 
 @st.fragment(run_every=1.0)
+@explaining
 def _live(study_id: str, run_id: str) -> None:
     run = context.store().get_run(run_id)
     if run.state not in ACTIVE:
@@ -104,6 +106,7 @@ def _progress(run: Run, options: SearchOptions, goal: Goal | None, trials: list[
     )
 
 
+@explaining
 def _cancel(run_id: str) -> None:
     context.store().request_cancel(run_id)
 

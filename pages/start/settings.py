@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,9 +12,17 @@ import streamlit as st
 from optimizer.engine.client import ensure_engine, stop_engine
 from optimizer.errors import InputError
 from optimizer.format import format_bytes
-from optimizer.settings import VARIABLES, Settings, available_cores, capacity, from_environment
+from optimizer.settings import (
+    SETTINGS_FILE,
+    VARIABLES,
+    Settings,
+    available_cores,
+    capacity,
+    from_environment,
+)
 from optimizer.store.records import ACTIVE
 from pages.parts import context
+from pages.parts.faults import explaining
 from pages.parts.text import plain
 
 _STATES = {
@@ -35,7 +44,7 @@ def draw() -> None:
         "each step in a process of its own."
     )
     st.subheader("Engine")
-    st.fragment(_engine, run_every=2.0)()
+    st.fragment(explaining(_engine), run_every=2.0)()
     st.subheader("Where and how it works")
     _form()
 
@@ -114,6 +123,7 @@ def _form() -> None:
         known, fixed = Settings.load(home), from_environment()
     except InputError as error:
         st.error(plain(str(error)), title="These settings cannot be used")
+        _offer_defaults(home)
         return
     if fixed:
         names = ", ".join(f"`{VARIABLES[name]}`" for name in fixed)
@@ -178,6 +188,17 @@ def _form() -> None:
             help="Runs under way go on from their last finished stage.",
         ):
             _apply({**chosen, **fixed})
+
+
+def _offer_defaults(home: Path) -> None:
+    """A file of settings that cannot be used is replaced when asked for, not behind one's back."""
+    if (home / SETTINGS_FILE).exists() and st.button(
+        "Use the defaults instead",
+        icon=":material/restart_alt:",
+        help=f"Replaces {SETTINGS_FILE} by one that sets nothing. Studies and results stay.",
+    ):
+        Settings().save(home)
+        st.rerun()
 
 
 def _apply(chosen: dict[str, Any]) -> None:

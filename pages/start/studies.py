@@ -9,6 +9,7 @@ from optimizer.format import format_bytes, format_when
 from optimizer.store.archive import export_study, import_study
 from optimizer.store.records import Study
 from pages.parts import context
+from pages.parts.faults import explaining
 from pages.parts.text import plain
 
 _STEPS = (
@@ -104,6 +105,7 @@ def _archive(study: Study) -> bytes:
 
 
 @st.dialog("Rename the study")
+@explaining
 def _rename(study: Study) -> None:
     name = st.text_input("Name", study.name, max_chars=120)
     if st.button("Save", type="primary", disabled=not name.strip()):
@@ -112,6 +114,7 @@ def _rename(study: Study) -> None:
 
 
 @st.dialog("Delete the study?")
+@explaining
 def _delete(study: Study) -> None:
     size = format_bytes(context.store().study_bytes(study.id))
     st.markdown(
