@@ -146,9 +146,12 @@ class Forks:
             self._control.recv(1)  # an answer, so that the next order is not read with this one
 
     def stop(self) -> None:
-        """End the server, and every stage with it."""
+        """End the server, and every stage with it; their folders are removed."""
         with self._lock:
             self._end()
+            if self.scratch is not None:
+                self.scratch.close()
+                self.scratch = None
 
     def _start(self) -> Scratch:
         if self.scratch is None:

@@ -23,15 +23,12 @@ from typing import Any
 
 from optimizer.engine.child import CALL_LENGTH
 from optimizer.engine.confinement import Limits
-from optimizer.engine.confinement.limits import (
-    DEFAULT_PROCESSOR_MINUTES,
-    file_sentence,
-    processor_sentence,
-)
+from optimizer.engine.confinement.limits import file_sentence, processor_sentence
 from optimizer.engine.forks import Fork, Forks
 from optimizer.engine.messages import Message, MessageError, Reader
 from optimizer.engine.watch import MemoryExceededError, Watch
 from optimizer.errors import CancelledError, InputError, StageError
+from optimizer.settings import DEFAULT_STAGE_MINUTES
 from optimizer.stage import Files, Progress
 
 __all__ = ["MemoryExceededError", "StageCall", "StageResult", "preload", "run_in_process"]
@@ -64,7 +61,7 @@ class StageCall:
     params: Mapping[str, Any]
     threads: int
     memory_limit_bytes: int
-    processor_minutes: int = DEFAULT_PROCESSOR_MINUTES
+    processor_minutes: int = DEFAULT_STAGE_MINUTES
 
     @property
     def limits(self) -> Limits:

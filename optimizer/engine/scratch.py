@@ -37,7 +37,8 @@ class Scratch:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         self._lock = os.open(self.path / _LOCK, flags, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)  # the kernel frees it at any death
-        atexit.register(self._close, os.getpid())
+        self._owner = os.getpid()
+        atexit.register(self.close)
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
@@ -48,10 +49,13 @@ class Scratch:
         finally:
             remove_tree(made)
 
-    def _close(self, owner: int) -> None:
-        if os.getpid() == owner:
+    def close(self) -> None:
+        """Remove the folder; the process that made it does, not one forked from it."""
+        atexit.unregister(self.close)
+        if os.getpid() == self._owner and self._lock >= 0:
             remove_tree(self.path)
             os.close(self._lock)
+            self._lock = -1
 
 
 def remove_strays(parent: Path) -> list[Path]:

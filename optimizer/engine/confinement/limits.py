@@ -8,7 +8,8 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
-DEFAULT_PROCESSOR_MINUTES = 24 * 60
+from optimizer.settings import DEFAULT_STAGE_MINUTES
+
 _MARGIN_BYTES = 2**30
 _CPU_GRACE_SECONDS = 5
 
@@ -32,7 +33,7 @@ class Limits:
     """
 
     memory_bytes: int
-    processor_seconds: int = DEFAULT_PROCESSOR_MINUTES * 60
+    processor_seconds: int = DEFAULT_STAGE_MINUTES * 60
     file_bytes: int = 4 * 2**30
     scratch_bytes: int = 8 * 2**30
     scratch_files: int = 20_000
