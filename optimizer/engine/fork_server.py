@@ -24,6 +24,7 @@ from optimizer.engine.confinement import kernel, namespaces
 
 NUMBER = struct.Struct("<q")
 ORDER_BYTES = 16_384
+_STRAYS_SECONDS = 0.25
 
 
 class ForkServer:
@@ -49,7 +50,11 @@ class ForkServer:
             selector.register(self._control, selectors.EVENT_READ)
             selector.register(self._wake, selectors.EVENT_READ)
             while True:
-                ready = {key.fd for key, _ in selector.select()}
+                # Without namespaces, what a stage abandons comes here without a sign of it.
+                pause = None if self._spaces.hold or not self._stages else _STRAYS_SECONDS
+                ready = {key.fd for key, _ in selector.select(pause)}
+                if not ready:
+                    self._end_strays()
                 if self._wake in ready:
                     os.read(self._wake, 65_536)
                     self._reap()

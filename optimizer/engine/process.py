@@ -168,7 +168,7 @@ class _Conversation:
     ) -> None:
         self._fork, self._limits, self._progress = fork, limits, progress
         self._cancelled, self._folder, self._log = cancelled, folder, log
-        self._reader = Reader(limits.result_bytes)
+        self._reader = Reader(min(limits.result_bytes, limits.memory_bytes))
         self._watch: Watch | None = None
         self._next_progress, self._said_whole = 0.0, 0
 

@@ -21,6 +21,7 @@ from optimizer.errors import StageError
 _LOOK_SECONDS, _LOOK_AT_FILES_SECONDS = 0.05, 0.25
 _RESERVE_BYTES = 256 * 2**20
 """What a stage that writes files leaves free on their disk."""
+_MOST_COUNTED = 300
 _KEPT_LOG_BYTES = 64 * 2**10
 _NO_PROCESS = (psutil.NoSuchProcess, psutil.AccessDenied)
 
@@ -71,10 +72,11 @@ class Watch:
 
     def _processes(self) -> Iterator[psutil.Process]:
         with suppress(*_NO_PROCESS):
-            stage = psutil.Process(self._hello.process_id)
-            yield stage
-            if self._hello.may_start:
-                yield from stage.children(recursive=True)
+            yield psutil.Process(self._hello.process_id)
+        if self._hello.may_start:
+            for process_id in _below(self._hello.process_id):
+                with suppress(*_NO_PROCESS):
+                    yield psutil.Process(process_id)
 
     def _check_memory(self, processes: list[psutil.Process]) -> None:
         used = sum(_resident(process) for process in processes)
@@ -140,6 +142,26 @@ class Watch:
                 f"{self._folder.parent.parent} is full. Free some space there, or point TMPDIR to "
                 "a larger disk and restart the engine."
             )
+
+
+def _below(process_id: int) -> list[int]:
+    """The processes that one started, and those that these did; a few hundred at most.
+
+    Linux lists them for each thread, which costs far less than a look at all processes.
+    """
+    found: list[int] = []
+    waiting = [process_id]
+    while waiting and len(found) < _MOST_COUNTED:
+        folder = Path(f"/proc/{waiting.pop()}/task")
+        with suppress(OSError):
+            for task in folder.iterdir():
+                children = [int(text) for text in (task / "children").read_text().split()]
+                waiting += children
+                found += children
+    if not found and not Path("/proc/self/task").exists():
+        with suppress(*_NO_PROCESS):
+            found = [p.pid for p in psutil.Process(process_id).children(recursive=True)]
+    return found
 
 
 def _resident(process: psutil.Process) -> int:
