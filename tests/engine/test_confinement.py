@@ -96,6 +96,25 @@ def test_the_report_says_of_each_protection_whether_it_holds_and_what_it_is():
     assert {p.name for p in found if p.holds} >= {"Limits", "Environment"}
 
 
+def test_a_stage_runs_without_what_an_old_kernel_lacks_and_the_report_says_so(tmp_path):
+    outside = tmp_path / "file"
+    outside.touch()
+    forks = Forks(preload="tests.engine.old_kernel", plain=True)
+    params = {"outside": str(outside), "process_id": os.getpid()}
+    call = StageCall("optimizer.engine.confinement.probe:stage", params, 0, GIB)
+    try:
+        result = run_in_process(call, {}, ignore_progress, threading.Event(), forks=forks)
+        assert still_works(forks)
+    finally:
+        forks.stop()
+    found = {p["name"]: p for p in json.loads(result.files["found.json"])}
+    missing = {"Files", "Network", "Other processes", "Programs", "Privileges"}
+    assert {name for name, p in found.items() if not p["holds"]} - missing == set()
+    if sys.platform == "linux":
+        assert "no Landlock (Function not implemented)" in found["Files"]["detail"]
+        assert {name for name, p in found.items() if not p["holds"]} == missing
+
+
 @linux
 def test_a_stage_sees_no_secret_no_foreign_descriptor_and_has_a_private_folder(forks):
     found = ask(forks, "look_around")

@@ -30,7 +30,7 @@ SIGNALS_ABI = 6
 """From this version on, Landlock keeps a process from signalling those outside."""
 
 _READ = _READ_FILE | _READ_FOLDER
-_SYSTEM_FOLDERS = "/usr /lib /lib32 /lib64 /bin /sbin /opt /nix/store".split()
+_SYSTEM_FOLDERS = "/usr /lib /lib32 /lib64 /bin /sbin /nix/store".split()
 _SYSTEM_FILES = (
     "/etc/ld.so.cache /etc/ld.so.conf /etc/ld.so.conf.d /etc/ld.so.preload /etc/localtime "
     "/etc/timezone /etc/nsswitch.conf /etc/os-release /etc/mime.types /etc/locale.alias "
