@@ -179,7 +179,6 @@ class _Conversation:
         os.set_blocking(self._fork.results, False)
         with selectors.DefaultSelector() as selector:
             selector.register(self._fork.results, selectors.EVENT_READ)
-            selector.register(self._fork.inputs, selectors.EVENT_WRITE)
             while True:
                 if self._cancelled.is_set():
                     raise CancelledError("Cancelled.")
@@ -190,9 +189,13 @@ class _Conversation:
                     selector.unregister(self._fork.inputs)
                     self._fork.close_inputs()
                 if self._fork.results in ready:
+                    greeted = self._watch is not None
                     result = self._read()
                     if result is not None:
                         return result
+                    if self._watch is not None and not greeted:
+                        # Only now: so it has been looked at at least once before it can end.
+                        selector.register(self._fork.inputs, selectors.EVENT_WRITE)
 
     def _write(self, waiting: list[memoryview]) -> bool:
         """Write a piece; whether there is more."""
