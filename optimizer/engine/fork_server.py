@@ -19,8 +19,9 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
+from optimizer.engine import child as stage
 from optimizer.engine import confinement
-from optimizer.engine.confinement import kernel, namespaces
+from optimizer.engine.confinement import kernel, landlock, namespaces
 
 NUMBER = struct.Struct("<q")
 ORDER_BYTES = 16_384
@@ -135,9 +136,7 @@ def _become_stage(order: dict[str, object], inputs: int, results: int, log: int)
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        from optimizer.engine import child
-
-        child.run(order, inputs, results, log)
+        stage.run(order, inputs, results, log)
         code = 0
     except BaseException:
         traceback.print_exc()
@@ -163,6 +162,7 @@ def main() -> None:
     except BaseException:
         control.sendall(traceback.format_exc()[-4000:].encode())
         return
+    landlock.readable_folders()  # found once, for all stages
     control.sendall(b"ready")
     server = ForkServer(control, spaces)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -253,14 +254,14 @@ def _read_number(status: int, seconds: float) -> int | None:
         EOFError: nobody can write one any more.
     """
     deadline, data = time.monotonic() + seconds, b""
-    os.set_blocking(status, False)
-    while len(data) < NUMBER.size and time.monotonic() < deadline:
-        try:
-            piece = os.read(status, NUMBER.size - len(data))
-        except BlockingIOError:
-            time.sleep(0.001)
-            continue
+    poll = select.poll()
+    poll.register(status, select.POLLIN | select.POLLHUP)
+    while len(data) < NUMBER.size:
+        left = deadline - time.monotonic()
+        if left <= 0 or not poll.poll(1000 * left):
+            return None
+        piece = os.read(status, NUMBER.size - len(data))
         if not piece:
             raise EOFError
         data += piece
-    return int(NUMBER.unpack(data)[0]) if len(data) == NUMBER.size else None
+    return int(NUMBER.unpack(data)[0])

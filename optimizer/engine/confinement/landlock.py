@@ -12,8 +12,9 @@ import stat
 import struct
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from optimizer.engine.confinement import kernel
@@ -75,7 +76,7 @@ def restrict(folder: Path, *, measures: bool) -> int:
         _allow(ruleset, [str(folder)], rights & ~_SPECIAL_FILES & ~_EXECUTE)
         _allow(ruleset, ["/dev/null"], rights)
         _allow(ruleset, _SYSTEM_FILES, _READ)
-        _allow(ruleset, [*_SYSTEM_FOLDERS, *_python_folders()], _READ | _EXECUTE)
+        _allow(ruleset, [*_SYSTEM_FOLDERS, *readable_folders()], _READ | _EXECUTE)
         _allow(ruleset, [str(_root())], _READ_FOLDER)
         if measures and not any(os.access(path, os.W_OK) for path in _ROOT_ONLY_SWITCHES):
             _allow(ruleset, ["/proc"], _READ | _WRITE_FILE | rights & _TRUNCATE)
@@ -89,8 +90,13 @@ def _root() -> Path:
     return Path(__file__).parents[3]
 
 
-def _python_folders() -> Iterable[str]:
+@cache
+def readable_folders() -> tuple[str, ...]:
     """Where Python, its libraries and this project's packages are, and nothing beside them."""
+    return tuple(dict.fromkeys(_python_folders()))
+
+
+def _python_folders() -> Iterator[str]:
     root = _root()
     yield from (sys.prefix, sys.base_prefix, sys.exec_prefix)
     yield from sysconfig.get_paths().values()
