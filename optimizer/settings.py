@@ -24,10 +24,13 @@ VARIABLES = {
     "tls": "FEATHERWEIGHT_TLS",
     "slots": "FEATHERWEIGHT_SLOTS",
     "threads": "FEATHERWEIGHT_THREADS",
+    "stage_minutes": "FEATHERWEIGHT_STAGE_MINUTES",
 }
 """Setting → the environment variable that goes over it."""
 TLS_FILES = {"ca": "ca.pem", "cert": "cert.pem", "key": "key.pem"}
 """What a folder of certificates holds; see :mod:`optimizer.engine.certificates`."""
+DEFAULT_STAGE_MINUTES, MOST_STAGE_MINUTES = 24 * 60, 30 * 24 * 60
+"""Processor time of a stage: a day, and a month at most."""
 
 _MEMORY_SHARE = 0.8
 _MEMORY_PER_SLOT = 1.5 * 2**30
@@ -44,15 +47,18 @@ class Settings:
         slots: how many training stages may run at once on this machine.
         threads: processor threads of each stage. Another count gives other bytes, so results
             are kept apart by it.
+        stage_minutes: processor time after which a stage is ended, in minutes, of all its threads
+            together.
     """
 
     scheduler: str | None = None
     tls: str | None = None
     slots: int | None = None
     threads: int | None = None
+    stage_minutes: int | None = None
 
     def __post_init__(self) -> None:
-        for name, most in (("slots", 256), ("threads", 64)):
+        for name, most in (("slots", 256), ("threads", 64), ("stage_minutes", MOST_STAGE_MINUTES)):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int) and 1 <= value <= most):
                 raise InputError(
@@ -158,7 +164,7 @@ def from_environment() -> dict[str, Any]:
         text = os.environ.get(variable, "").strip()
         if not text:
             continue
-        if name in ("slots", "threads"):
+        if name in ("slots", "threads", "stage_minutes"):
             if not text.isdecimal():
                 raise InputError(f"{variable} is a whole number; received {text!r:.80}.")
             found[name] = int(text)

@@ -22,6 +22,7 @@ def test_what_was_saved_is_loaded_and_the_environment_goes_over_it(tmp_path, mon
     ("values", "words"),
     [
         ({"slots": 0}, "whole number from 1 to 256; received 0"),
+        ({"stage_minutes": 10**6}, "whole number from 1 to 43200"),
         ({"threads": "two"}, "received 'two'"),
         ({"scheduler": "10.0.0.5:8786"}, "looks like tls://"),
         ({"scheduler": "tls://host"}, "looks like tls://"),

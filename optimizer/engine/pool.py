@@ -9,7 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +170,7 @@ class Pool:
             held = {name: await self._hold(*source) for name, source in job.inputs.items()}
             future = self._cluster.client.submit(
                 run_stage,
-                *(key, job.call, held, job.resource, job.slots),
+                *(key, self._bounded(job.call), held, job.resource, job.slots),
                 key=key,
                 workers=[place.address],
                 resources=task_resources(job.resource, job.slots),
@@ -197,6 +197,10 @@ class Pool:
             if result is not None:
                 result.cancel()
                 future.release()
+
+    def _bounded(self, call: StageCall) -> StageCall:
+        minutes = self._settings.stage_minutes
+        return replace(call, processor_minutes=minutes) if minutes else call
 
     async def _say_why_waiting(self, job: Job, listen: Listener) -> None:
         """While no worker could run the stage, say so."""

@@ -9,11 +9,14 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from optimizer.engine import confinement
 from optimizer.engine.client import ensure_engine, stop_engine
-from optimizer.errors import InputError
+from optimizer.errors import InputError, StageError
 from optimizer.format import format_bytes
 from optimizer.settings import (
     SETTINGS_FILE,
+    DEFAULT_STAGE_MINUTES,
+    MOST_STAGE_MINUTES,
     VARIABLES,
     Settings,
     available_cores,
@@ -45,6 +48,7 @@ def draw() -> None:
     )
     st.subheader("Engine")
     st.fragment(explaining(_engine), run_every=2.0)()
+    _confinement()
     st.subheader("Where and how it works")
     _form()
 
@@ -117,6 +121,46 @@ def _workers(workers: list[dict[str, Any]]) -> None:
     )
 
 
+def _confinement() -> None:
+    """What keeps the work from doing harm on this machine."""
+    with st.expander("How stages are confined", icon=":material/lock:"):
+        st.markdown(
+            "Files people bring may be hostile. So each step runs in a process of its own that has "
+            "only what it needs. This is what holds **on this machine**, found by having such a "
+            "process try what it must not do."
+        )
+        try:
+            found = _protections()
+        except StageError as error:
+            st.error(plain(str(error)), title="This could not be tried out")
+            return
+        st.dataframe(
+            pd.DataFrame(
+                {
+                    "Protection": [protection.name for protection in found],
+                    "Holds": ["yes" if protection.holds else "no" for protection in found],
+                    "What it means here": [protection.detail for protection in found],
+                }
+            ),
+            hide_index=True,
+            column_config={"What it means here": st.column_config.TextColumn(width="large")},
+            alt="Which protections of stage processes hold on this machine",
+        )
+        missing = [protection.name for protection in found if not protection.holds]
+        if missing:
+            st.warning(
+                "Read files only from people you trust here, or use a newer Linux. Missing: "
+                + plain(", ".join(missing))
+                + "."
+            )
+        st.caption("Workers on other machines are confined by what their own systems have.")
+
+
+@st.cache_data(ttl=3600, max_entries=1, show_spinner="Trying what a stage can do …")
+def _protections() -> list[confinement.Protection]:
+    return confinement.report()
+
+
 def _form() -> None:
     home = context.store().home
     try:
@@ -180,6 +224,16 @@ def _form() -> None:
             disabled="threads" in fixed,
             help="Processor threads of each stage. More train large models faster, one at a time. "
             "Another count gives other bytes, so earlier results are made again.",
+        )
+        chosen["stage_minutes"] = st.number_input(
+            "Processor minutes per stage",
+            1,
+            MOST_STAGE_MINUTES,
+            known.stage_minutes,
+            placeholder=f"Automatic: {DEFAULT_STAGE_MINUTES:,}",
+            disabled="stage_minutes" in fixed,
+            help="A stage that uses more processor time, of all its threads together, is ended. "
+            f"Left empty: {DEFAULT_STAGE_MINUTES:,} minutes, a day of one core.",
         )
         if st.form_submit_button(
             "Apply and restart the engine",

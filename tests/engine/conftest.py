@@ -56,11 +56,16 @@ def finish(store, run, seconds=120):
 
 
 def stage_processes(pid):
-    """The processes below an engine in which stages run: children of its fork server."""
+    """The processes below an engine in which stages run: below its fork server, in own sessions."""
     try:
         servers = psutil.Process(pid).children()
-        return [child for server in servers for child in server.children(recursive=True)]
-    except psutil.NoSuchProcess:
+        return [
+            child
+            for server in servers
+            for child in server.children(recursive=True)
+            if os.getsid(child.pid) != server.pid
+        ]
+    except (psutil.NoSuchProcess, ProcessLookupError):
         return []
 
 

@@ -1,7 +1,7 @@
 """Stages for the engine's tests; stage processes import them by name."""
 
+import ctypes
 import os
-import signal
 import time
 
 from optimizer.errors import InputError
@@ -21,7 +21,12 @@ def fail(params, inputs, progress):
 
 
 def crash(params, inputs, progress):
-    os.kill(os.getpid(), signal.SIGSEGV)
+    ctypes.string_at(0)
+
+
+def give_up(params, inputs, progress):
+    os.write(2, b"terminate called after throwing an instance of 'std::bad_alloc'")
+    os.abort()
 
 
 def hoard(params, inputs, progress):
@@ -31,17 +36,29 @@ def hoard(params, inputs, progress):
         time.sleep(0.01)
 
 
+def global_id():
+    """The process id outside of a namespace of its own."""
+    try:
+        return int(os.readlink("/proc/self"))
+    except OSError:
+        return os.getpid()
+
+
 def spin(params, inputs, progress):
-    """Never ends, talks all the time, and has a child of its own."""
-    child = os.fork()
+    """Never ends and talks all the time."""
     while True:
-        if child:
-            progress(0.1, "spinning", pid=os.getpid(), child=child)
+        progress(0.1, "spinning", pid=global_id())
         time.sleep(0.001)
 
 
+def spin_with_child(params, inputs, progress):
+    """The same, and its child talks too."""
+    os.fork()
+    spin(params, inputs, progress)
+
+
 def process_group(params, inputs, progress):
-    return {"pid": str(os.getpid()).encode(), "cwd": os.getcwd().encode()}
+    return {"pid": str(global_id()).encode(), "cwd": os.getcwd().encode()}
 
 
 def threads(params, inputs, progress):

@@ -145,11 +145,11 @@ def test_a_stage_that_exceeds_its_share_gets_the_whole_machine(tmp_path):
         assert any("to have all 2 slots" in event.get("waiting", "") for event in events)
         assert store.artifacts.meta(stage.key)["peak_memory_bytes"] > 2**30
         greedy = Stage("hoard", "tests.engine.stages:hoard", "Hoard", {}, {"file": source})
-        with pytest.raises(MemoryExceededError, match=r"more than its limit of 2\.9 GiB"):
+        with pytest.raises(MemoryExceededError, match=r"more than its limit of 2\.4 GiB"):
             await runner.run(greedy, events.append)
 
-    # A forked process begins with some 0.7 GiB of shared libraries in memory.
-    with_pool(tmp_path, work, slots=2, memory_bytes=int(2.9 * 2**30))
+    # A forked process begins with some 0.3 GiB in memory, and a slot has 1.2 GiB.
+    with_pool(tmp_path, work, slots=2, memory_bytes=int(2.4 * 2**30))
     store.close()
 
 

@@ -6,20 +6,20 @@ from pathlib import Path
 import psutil
 import pytest
 
-from optimizer.engine.process import StageCall, run_in_process
+from optimizer.engine.confinement import Limits
+from optimizer.engine.process import MemoryExceededError, StageCall, run_in_process
 from optimizer.errors import CancelledError, InputError, StageError
 from optimizer.stage import ignore_progress
 
 GIB = 2**30
 
 
-def call(name, *, memory=4 * GIB, threads=1):
-    return StageCall(f"tests.engine.stages:{name}", {}, threads, memory)
-
-
-def run(name, progress=ignore_progress, cancelled=None, **options):
+def run(name, progress=ignore_progress, cancelled=None, *, memory=4 * GIB, threads=1, processes=0):
     inputs = {"file": {"data": b"ab"}}
-    result = run_in_process(call(name, **options), inputs, progress, cancelled or threading.Event())
+    call = StageCall(f"tests.engine.stages:{name}", {}, threads, memory)
+    limits = Limits(memory, processes=processes)
+    event = cancelled or threading.Event()
+    result = run_in_process(call, inputs, progress, event, limits=limits)
     assert result.peak_memory_bytes > 0
     return result.files
 
@@ -53,6 +53,8 @@ def test_an_exception_becomes_a_sentence_and_a_log():
 def test_a_native_crash_ends_the_stage_only():
     with pytest.raises(StageError, match="SIGSEGV: a crash in native code"):
         run("crash")
+    with pytest.raises(MemoryExceededError, match="The stage ran out of memory"):
+        run("give_up")
     assert run("double") == {"out": b"abab"}
 
 
@@ -70,16 +72,17 @@ def is_running(pid):
 
 def test_cancelling_kills_the_stage_and_its_children():
     cancelled = threading.Event()
-    pids = []
+    pids = set()
 
-    def cancel_at_first_word(fraction, message, *, pid, child):
-        pids.extend([pid, child])
+    def cancel_when_both_spoke(fraction, message, *, pid):
+        pids.add(pid)
         assert is_running(pid)
-        cancelled.set()
+        if len(pids) == 2:
+            cancelled.set()
 
     with pytest.raises(CancelledError):
-        run("spin", cancel_at_first_word, cancelled)
-    deadline = time.monotonic() + 5
+        run("spin_with_child", cancel_when_both_spoke, cancelled, processes=1)
+    deadline = time.monotonic() + 30
     while any(map(is_running, pids)) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not any(map(is_running, pids))

@@ -1,5 +1,6 @@
 """The Settings page: what it shows of the engine, and what it keeps."""
 
+from optimizer.engine import confinement
 from optimizer.settings import Settings
 from optimizer.store import utc_now
 from optimizer.store.records import EngineState
@@ -66,5 +67,23 @@ def test_workers_and_slots_are_shown(workbench, monkeypatch):
     app = workbench.open("start/settings")
     assert "Somewhere." in texts(app)
     assert [item.value for item in app.metric][:2] == ["Ready", "4"]
-    (table,) = [frame.value for frame in app.dataframe]
+    table = app.dataframe[0].value
     assert table["Used"][0].startswith("no: other versions")
+
+
+def test_how_stages_are_confined_is_shown_as_it_was_found(workbench):
+    app = workbench.open("start/settings")
+    found = {protection.name: protection for protection in confinement.report()}
+    table = next(frame.value for frame in app.dataframe if "Protection" in frame.value)
+    assert list(table["Protection"]) == list(found)
+    assert list(table["Holds"]) == ["yes" if p.holds else "no" for p in found.values()]
+    warned = any("Missing" in warning.value for warning in app.warning)
+    assert warned == ("no" in set(table["Holds"]))
+
+
+def test_processor_time_of_a_stage_is_kept(workbench):
+    app = workbench.open("start/settings")
+    label = "Processor minutes per stage"
+    next(item for item in app.number_input if item.label == label).set_value(90)
+    check(button(app, "Apply and restart the engine").click().run())
+    assert Settings.load(workbench.store.home) == Settings(stage_minutes=90)
