@@ -32,11 +32,12 @@ class EngineStatus:
 
     Attributes:
         status: ``ready`` takes work at once; ``warming`` is importing TensorFlow (some 15 s);
-            ``failed`` did not start; ``off`` is switched off by ``FEATHERWEIGHT_NO_ENGINE=1``.
+            ``failed`` did not start; ``off`` is switched off by ``FEATHERWEIGHT_NO_ENGINE=1``;
+            ``absent``: none is alive, and nobody tried to start one.
         detail: a short phrase, or the end of the engine's log when it failed.
     """
 
-    status: Literal["starting", "warming", "ready", "stopping", "failed", "off"]
+    status: Literal["starting", "warming", "ready", "stopping", "failed", "off", "absent"]
     detail: str = ""
 
 
@@ -45,15 +46,23 @@ def ensure_engine(store: Store) -> EngineStatus:
 
     Cheap when one is alive: one read of the store and one look at its process.
     """
+    known = engine_status(store)
+    if known.status != "absent":
+        return known
+    waited = time.monotonic() - _last_start.get(store.home, -_RETRY_SECONDS)
+    if waited < _RETRY_SECONDS:
+        return EngineStatus("failed", _log_tail(store.home))
+    return _start(store)
+
+
+def engine_status(store: Store) -> EngineStatus:
+    """The engine's status, as it is: none is started."""
     if os.environ.get("FEATHERWEIGHT_NO_ENGINE") == "1":
         return EngineStatus("off")
     state = store.engine_state()
     if state is not None and _is_alive(state):
         return EngineStatus(state.status, state.detail)
-    waited = time.monotonic() - _last_start.get(store.home, -_RETRY_SECONDS)
-    if waited < _RETRY_SECONDS:
-        return EngineStatus("failed", _log_tail(store.home))
-    return _start(store)
+    return EngineStatus("absent")
 
 
 def stop_engine(store: Store, timeout_seconds: float = 10.0) -> bool:

@@ -13,7 +13,7 @@ from optimizer.errors import InputError
 from optimizer.format import format_bytes
 from optimizer.settings import VARIABLES, Settings, available_cores, capacity, from_environment
 from optimizer.store.records import ACTIVE
-from pages.parts import context
+from pages.parts import context, sign_in
 from pages.parts.text import plain
 
 _STATES = {
@@ -37,7 +37,13 @@ def draw() -> None:
     st.subheader("Engine")
     st.fragment(_engine, run_every=2.0)()
     st.subheader("Where and how it works")
-    _form()
+    if sign_in.may_administer():
+        _form()
+    else:
+        st.info(
+            "These settings are for whoever runs this workbench: they concern everybody's work.",
+            icon=":material/lock:",
+        )
 
 
 def _engine() -> None:
@@ -77,10 +83,11 @@ def _engine() -> None:
         row.metric(title, value, help=text, border=True)
     if status.status == "failed":
         st.error("Change the settings below, or look at its log.", title="The engine did not start")
-        st.code(status.detail[-3000:], language=None)
+        if sign_in.may_administer():
+            st.code(status.detail[-3000:], language=None)
     elif status.detail:
         st.caption(plain(status.detail[0].upper() + status.detail[1:]) + ".")
-    if ready and state and len(state.workers) > 0:
+    if ready and state and len(state.workers) > 0 and sign_in.may_administer():
         _workers(state.workers)
 
 
@@ -182,6 +189,7 @@ def _form() -> None:
 
 def _apply(chosen: dict[str, Any]) -> None:
     """Check, keep and use the settings; what the environment sets is not kept."""
+    sign_in.require_administrator()
     store = context.store()
     try:
         if st.session_state["settings_place"] == "dask" and not chosen["scheduler"]:

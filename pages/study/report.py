@@ -149,7 +149,7 @@ def _take_away(study: Study, report: StudyReport, content: Content) -> None:
         st.markdown("**:material/folder_zip: The whole study**")
         st.download_button(
             "Download the archive",
-            data=lambda: _archive(study),
+            data=context.later(lambda: _archive(study)),
             file_name=f"{study.name}.study.zip",
             mime="application/zip",
             icon=":material/download:",
