@@ -173,7 +173,7 @@ def _is_near(scope: Scope) -> bool:
 
 def _names_here(host: str) -> bool:
     try:
-        return is_local_name(urlsplit(f"//{host}").hostname or "")
+        return "@" not in host and is_local_name(urlsplit(f"//{host}").hostname or "")
     except ValueError:
         return False
 
