@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 HIDDEN = "[hidden]"
@@ -45,6 +45,8 @@ def hide_in_logs(secrets: Iterable[str] = ()) -> None:
         record.msg = redact(record.msg) if isinstance(record.msg, str) else record.msg
         if isinstance(record.args, tuple):
             record.args = tuple(_redacted(item, redact) for item in record.args)
+        elif isinstance(record.args, Mapping):
+            record.args = {key: _redacted(item, redact) for key, item in record.args.items()}
         if record.exc_info and record.exc_info[0] is not None:
             # A formatter uses this text when it is there, and so never writes its own.
             record.exc_text = redact("".join(traceback.format_exception(*record.exc_info)).strip())
