@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from streamlit import config
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
-from optimizer.access.addresses import is_local_name, is_loopback
+from optimizer.access.addresses import is_local_name, is_loopback, is_own_name
 from optimizer.errors import FeatherweightError
 from serving.cookies import person_from_cookies
 from serving.headers import is_media, security_headers
@@ -120,9 +120,9 @@ class Gate:
         own = self._policy
         if own.sign_in:
             return host.lower() == urlsplit(own.origin).netloc.lower() or _names_here(host)
-        if own.shared_only or own.allow_open:
+        if own.shared_only:
             return not listed
-        return _names_here(host)
+        return _names_here(host) or (own.allow_open and not listed and is_own_name(_name(host)))
 
     def _origin_is_own(self, origin: str | None, host: str) -> bool:
         """Whether no browser sent the request, or a page of this server did."""
@@ -172,10 +172,15 @@ def _is_near(scope: Scope) -> bool:
 
 
 def _names_here(host: str) -> bool:
+    return is_local_name(_name(host))
+
+
+def _name(host: str) -> str:
+    """A ``Host`` without its port; an empty text when it is none."""
     try:
-        return "@" not in host and is_local_name(urlsplit(f"//{host}").hostname or "")
+        return "" if "@" in host else urlsplit(f"//{host}").hostname or ""
     except ValueError:
-        return False
+        return ""
 
 
 def _with(

@@ -41,6 +41,16 @@ def is_local_name(host: str) -> bool:
     return name in LOCAL_NAMES or name.endswith(".localhost")
 
 
+def is_own_name(host: str) -> bool:
+    """Whether a ``Host`` without its port is an IP address or this machine's name in its network.
+
+    Neither can be made to lead elsewhere by whoever owns some other name.
+    """
+    name = host.lower().rstrip(".").removeprefix("[").removesuffix("]")
+    own = socket.gethostname().lower()
+    return _ip(name) is not None or (bool(own) and name in (own, f"{own}.local"))
+
+
 def refuse_unless_guarded(address: str | None, *, guarded: bool, opened: bool) -> None:
     """Refuse to serve an address that others reach, when nobody has to sign in there.
 

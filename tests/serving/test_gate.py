@@ -1,6 +1,7 @@
 """Which requests pass the gate, and what it adds to the answers."""
 
 import asyncio
+import socket
 
 import pytest
 
@@ -78,6 +79,8 @@ def ask(policy, path="/", kind="http", method="GET", server=("127.0.0.1", 8501),
         (CLOSED, {}, None),
         (CLOSED, {"path": "/healthz", "host": "10.0.0.5"}, None),
         (OPEN, {"server": LAN, "host": "10.0.0.5:8501"}, None),
+        (OPEN, {"server": LAN, "host": "evil.example"}, gate.HOST),
+        (OPEN, {"server": LAN, "host": f"{socket.gethostname()}:8501"}, None),
         (SHARED, {"server": LAN, "host": "show.example.org", "x_forwarded_for": "1.2.3.4"}, None),
         (SIGNED, {"host": "lab.example.org", "x_forwarded_for": "1.2.3.4"}, None),
         (SIGNED, {"host": "LAB.example.org"}, None),
