@@ -10,6 +10,8 @@ from tests.browser.conftest import CSP, SETTLED
 from tests.serving.provider import CLIENT, Provider
 from tests.serving.servers import RunningApp, free_port
 
+SECONDS = 150
+"""The first page of a new person takes a sample study in; on a busy machine that may be long."""
 LEAK = "a-code-that-nobody-may-read"
 
 
@@ -39,7 +41,7 @@ class Lab:
 
     def visitor(self):
         context = self.browser.new_context(viewport={"width": 1440, "height": 1000})
-        context.set_default_timeout(40_000)
+        context.set_default_timeout(SECONDS * 1000)
         page = context.new_page()
         page.on("console", lambda said: CSP in said.text and self.violations.append(said.text))
         return page
