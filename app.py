@@ -1,12 +1,13 @@
-"""The frame of the workbench: page configuration, navigation, and the side bar."""
+"""The frame of the workbench: the server, page configuration, navigation, and the side bar."""
 
 from pathlib import Path
 
 import streamlit as st
 
-from pages.parts import faults, visit
+from pages.parts import faults, sign_in, visit
 from pages.parts.sidebar import draw_sidebar
 from pages.parts.tour import draw_tour
+from serving import door
 
 PAGES = {
     "Start": (
@@ -37,26 +38,42 @@ PAGES = {
 }
 """Section → file in ``pages/`` without its ending, address, title and icon of each page."""
 
-st.set_page_config(page_title="Featherweight", page_icon="assets/mark.svg", layout="wide")
-st.logo("assets/wordmark.svg", size="large", icon_image="assets/mark.svg")
-st.html(Path(__file__).parent / "assets" / "page.css")
 
-if visit.begin():
+def draw() -> None:
+    """Draw the frame and the page that the address asks for, in the session of one browser."""
+    st.set_page_config(page_title="Featherweight", page_icon="assets/mark.svg", layout="wide")
+    st.logo("assets/wordmark.svg", size="large", icon_image="assets/mark.svg")
+    st.html(Path(__file__).parent / "assets" / "page.css")
+    if door.is_bypassed():
+        st.error("Start the workbench by app.py: streamlit run app.py", title="Not served")
+        st.stop()
+    if not sign_in.admitted():
+        addresses = [path for entries in PAGES.values() for _, path, _, _ in entries]
+        st.navigation(sign_in.pages([*addresses, visit.SHARED]), position="hidden").run()
+        st.stop()
+    if visit.begin():
+        with faults.explained(whole_page=True):
+            st.navigation(visit.pages(), position="hidden").run()
+        st.stop()
+    home = st.Page("pages/start/home.py", title="Home", default=True, visibility="hidden")
+    sections = {
+        section: [
+            st.Page(f"pages/{file}.py", title=title, icon=f":material/{icon}:", url_path=path)
+            for file, path, title, icon in entries
+        ]
+        for section, entries in PAGES.items()
+    }
+    sections["Start"].insert(0, home)
+    page = st.navigation(sections, expanded=True)
     with faults.explained(whole_page=True):
-        st.navigation(visit.pages(), position="hidden").run()
-    st.stop()
+        draw_sidebar()
+        draw_tour(page.url_path)
+        page.run()
 
-home = st.Page("pages/start/home.py", title="Home", default=True, visibility="hidden")
-sections = {
-    section: [
-        st.Page(f"pages/{file}.py", title=title, icon=f":material/{icon}:", url_path=path)
-        for file, path, title, icon in entries
-    ]
-    for section, entries in PAGES.items()
-}
-sections["Start"].insert(0, home)
-page = st.navigation(sections, expanded=True)
-with faults.explained(whole_page=True):
-    draw_sidebar()
-    draw_tour(page.url_path)
-    page.run()
+
+# Streamlit imports this file once, for the server, and runs it as a script in every session.
+if __name__ == "__main__":
+    draw()
+else:
+    door.open_door(__file__)
+    app = st.App(__file__, routes=door.routes(), middleware=door.middleware())

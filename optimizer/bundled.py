@@ -14,8 +14,12 @@ MARKER = "sample-study-imported"
 
 
 def ensure_sample_study(store: Store) -> None:
-    """Import the bundled study the first time a store is opened; a deleted one stays deleted."""
-    marker = store.home / MARKER
+    """Import the bundled study the first time a store is opened; a deleted one stays deleted.
+
+    Where people sign in, ``store`` is what one of them sees: everybody gets the sample, and what
+    is done to it stays private.
+    """
+    marker = store.marker(MARKER)
     if marker.exists() or not STUDY_FILE.exists():
         return
     import_study(store, STUDY_FILE, origin="sample")

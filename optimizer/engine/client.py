@@ -40,11 +40,11 @@ class EngineStatus:
     Attributes:
         status: ``ready`` takes work at once; ``warming`` is importing TensorFlow (some 15 s);
             ``failed`` did not start, or does nothing any more; ``off`` is switched off by
-            ``FEATHERWEIGHT_NO_ENGINE=1``.
+            ``FEATHERWEIGHT_NO_ENGINE=1``; ``absent``: none lives, and nobody tried to start one.
         detail: a short phrase, or the end of the engine's log when it failed.
     """
 
-    status: Literal["starting", "warming", "ready", "stopping", "failed", "off"]
+    status: Literal["starting", "warming", "ready", "stopping", "failed", "off", "absent"]
     detail: str = ""
 
 
@@ -57,11 +57,9 @@ def ensure_engine(store: Store) -> EngineStatus:
     Raises:
         StoreError: the store cannot be read.
     """
-    if os.environ.get("FEATHERWEIGHT_NO_ENGINE") == "1":
-        return EngineStatus("off")
-    found = _status(store)
-    if found is not None:
-        return found
+    known = engine_status(store)
+    if known.status != "absent":
+        return known
     waited = time.monotonic() - _last_start.get(store.home, -_RETRY_SECONDS)
     if waited < _RETRY_SECONDS:
         return EngineStatus("failed", _log_tail(store.home))
@@ -74,6 +72,13 @@ def ensure_engine(store: Store) -> EngineStatus:
             f"The engine cannot be started in {store.home}: {reason} What is stored can be looked "
             "at; nothing new is computed until the folder can be written to.",
         )
+
+
+def engine_status(store: Store) -> EngineStatus:
+    """The engine's status, as it is: none is started."""
+    if os.environ.get("FEATHERWEIGHT_NO_ENGINE") == "1":
+        return EngineStatus("off")
+    return _status(store) or EngineStatus("absent")
 
 
 def stop_engine(store: Store, timeout_seconds: float = 10.0) -> bool:

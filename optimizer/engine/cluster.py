@@ -153,7 +153,7 @@ def security_from(folder: str | None) -> Security:
     """Mutual TLS with the certificates of a folder; see :mod:`optimizer.engine.certificates`.
 
     Raises:
-        InputError: one of the files is missing.
+        InputError: one of the files is missing, or the key can be read by others.
     """
     if folder is None:
         raise InputError(
@@ -167,6 +167,12 @@ def security_from(folder: str | None) -> Security:
                 f"There is no {path.name} in the certificates' folder {folder}. Make the folder "
                 "with python -m optimizer.engine.certificates, and copy it to every machine."
             )
+    key = paths["key"]
+    if key.stat().st_mode & 0o077:
+        raise InputError(
+            f"Others on this machine can read the private key {key}, with which they could run "
+            f"code on the cluster. Say: chmod 600 {key}"
+        )
     own = {
         f"tls_{role}_{kind}": str(paths[kind])
         for role in ("client", "scheduler", "worker")

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from optimizer.access.addresses import is_loopback
 from optimizer.errors import FeatherweightError, InputError
 from optimizer.settings import TLS_FILES, Settings, capacity, check_address
 
@@ -47,6 +48,22 @@ def make_certificates(folder: Path) -> None:
         ) from None
     except OSError as error:
         raise InputError(f"Cannot write into {folder}: {error.strerror}.") from None
+
+
+def worker_host(address: str, host: str | None) -> str | None:
+    """Where a worker listens: with TLS where it was told, without on this machine only.
+
+    Raises:
+        InputError: it would listen to others without TLS.
+    """
+    if address.startswith("tls://"):
+        return host
+    if host is not None and not is_loopback(host):
+        raise InputError(
+            "Whoever reaches a worker without TLS runs code on it, so beside a tcp:// scheduler it "
+            f"listens on 127.0.0.1 only; received --host {host!r:.120}. Use TLS, or leave it out."
+        )
+    return host or "127.0.0.1"
 
 
 async def run_scheduler(host: str, port: int, tls: str) -> None:
@@ -93,6 +110,7 @@ async def run_worker(
     from optimizer.engine.tasks import worker_resources
 
     dask.config.set(CONFIG)
+    host = worker_host(address, host)
     security = security_from(tls) if address.startswith("tls") else Security()
     room = capacity(Settings(slots=slots))
     # A worker that is not let in would try for ever, without a word.

@@ -29,7 +29,7 @@ _MARKER = "practice-study"
 
 def practice_study(store: Store) -> Study | None:
     """The study that exercises run in, if one has been made and not been deleted."""
-    marker = store.home / _MARKER
+    marker = store.marker(_MARKER)
     if not marker.exists():
         return None
     try:
@@ -51,7 +51,7 @@ def open_practice_study(store: Store) -> Study:
     study = store.create_study(STUDY_NAME, sample.model_id, sample.dataset_id, sample.task)
     if sample.id not in had:  # somebody deleted the sample study: it stays deleted
         store.delete_study(sample.id)
-    (store.home / _MARKER).write_text(study.id)
+    (store.marker(_MARKER)).write_text(study.id)
     return study
 
 

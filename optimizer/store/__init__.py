@@ -28,6 +28,7 @@ from optimizer.store.records import (
     Variant,
 )
 from optimizer.store.runs import Runs
+from optimizer.store.scope import Scope
 from optimizer.store.searches import Searches
 from optimizer.store.sharing import ReadingOnly
 from optimizer.store.uploads import Uploads
@@ -41,6 +42,7 @@ __all__ = [
     "Model",
     "Run",
     "RunStage",
+    "Scope",
     "Share",
     "Store",
     "StoreError",

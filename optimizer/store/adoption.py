@@ -20,8 +20,8 @@ class Adoption(Sharing):
     def study_of_archive(self, archive_sha256: str) -> Study | None:
         """The sample study that came from this archive, or ``None``."""
         row = self._db.row(
-            "SELECT id FROM studies WHERE archive_sha256 = ? AND origin = 'sample'",
-            (archive_sha256,),
+            "SELECT id FROM studies WHERE archive_sha256 = ? AND origin = 'sample' AND owner IS ?",
+            (archive_sha256, self._owner),
         )
         return self.get_study(row["id"]) if row else None
 
@@ -66,8 +66,9 @@ class Adoption(Sharing):
 
     def _same_or_new(self, upload: U, table: str) -> str:
         rows = self._db.rows(
-            f"SELECT * FROM {table} WHERE sha256 = ? AND file_name = ?",  # noqa: S608
-            (upload.sha256, upload.file_name),
+            f"SELECT * FROM {table} "  # noqa: S608
+            "WHERE sha256 = ? AND file_name = ? AND owner IS ?",
+            (upload.sha256, upload.file_name, self._owner),
         )
         for row in rows:
             known = from_row(type(upload), row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import secrets
 import sqlite3
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from optimizer.errors import InputError
 from optimizer.store.artifacts import Artifacts
@@ -19,6 +20,7 @@ from optimizer.store.durable import Workspace, make_folder, remove, storage_faul
 from optimizer.store.files import UploadedFiles
 from optimizer.store.logs import RunLogs
 from optimizer.store.rows import from_row, to_columns
+from optimizer.store.scope import OWNED, Scope
 
 R = TypeVar("R")
 
@@ -51,6 +53,10 @@ def clean_name(text: str, fallback: str) -> str:
 class StoreBase:
     """One store's folder and database; see :class:`optimizer.store.Store`."""
 
+    scope: Scope | None = None
+    """Which records this object shows; ``None`` shows all: the engine, the command line, and a
+    server without sign-in."""
+
     def __init__(self, home: Path) -> None:
         self.home = home
         with storage_faults(home):
@@ -68,6 +74,24 @@ class StoreBase:
         stored = (*self.files.all_sha256(), *self.artifacts.keys())
         return not stored
 
+    def scoped(self, scope: Scope) -> Self:
+        """The same store, which shows and changes what the scope allows and nothing else."""
+        other = copy.copy(self)
+        other.scope = scope
+        other._db = self._db.seen_through(scope.views())
+        if scope.study_id is not None:
+            other._db.refuse_writes()
+        return other
+
+    def marker(self, name: str) -> Path:
+        """A small file that remembers something for the store, or for a scope's owner alone."""
+        return self.home / (f"{name}-{self._owner}" if self._owner else name)
+
+    @property
+    def _owner(self) -> str | None:
+        """Whose records this object makes; ``None``: nobody's."""
+        return self.scope.owner if self.scope else None
+
     def _get(self, kind: type[R], table: str, record_id: str) -> R:
         """One record by id, or an :class:`InputError` that says it is gone."""
         return from_row(kind, self._require(table, record_id))
@@ -84,10 +108,12 @@ class StoreBase:
 
     def _insert(self, table: str, values: Mapping[str, Any]) -> None:
         columns = to_columns(values)
+        if table in OWNED:
+            columns["owner"] = self._owner
         names, marks = ", ".join(columns), ", ".join("?" * len(columns))
         with self._db.write() as connection:
             connection.execute(
-                f"INSERT INTO {table} ({names}) VALUES ({marks})",  # noqa: S608
+                f"INSERT INTO main.{table} ({names}) VALUES ({marks})",  # noqa: S608
                 tuple(columns.values()),
             )
 
@@ -104,8 +130,9 @@ class StoreBase:
         assignments = ", ".join(f"{name} = ?" for name in columns)
         with self._db.write() as connection:
             done = connection.execute(
-                f"UPDATE {table} SET {assignments} WHERE id = ?",  # noqa: S608
-                (*columns.values(), record_id),
+                f"UPDATE main.{table} SET {assignments} "  # noqa: S608
+                f"WHERE id = ? AND EXISTS (SELECT 1 FROM {table} WHERE id = ?)",
+                (*columns.values(), record_id, record_id),
             )
             if done.rowcount == 0:
                 self._require(table, record_id)
@@ -141,18 +168,21 @@ class StoreBase:
         return sum(remove(path) for path in aside if path is not None)
 
     def _referenced_keys(self) -> set[str]:
-        """Artifacts of models, datasets, variants, and of queued and running runs."""
+        """Artifacts of models, datasets, variants, and of queued and running runs, of anybody."""
         rows = self._db.rows(
-            "SELECT facts_key FROM models WHERE facts_key IS NOT NULL "
-            "UNION SELECT facts_key FROM datasets WHERE facts_key IS NOT NULL "
-            "UNION SELECT each.value FROM variants, json_each(variants.stages) AS each "
-            "UNION SELECT run_stages.key FROM run_stages JOIN runs ON runs.id = run_stages.run_id "
-            "WHERE runs.state IN ('queued', 'running')"
+            "SELECT facts_key FROM main.models WHERE facts_key IS NOT NULL "
+            "UNION SELECT facts_key FROM main.datasets WHERE facts_key IS NOT NULL "
+            "UNION SELECT each.value FROM main.variants AS kept, json_each(kept.stages) AS each "
+            "UNION SELECT stage.key FROM main.run_stages AS stage "
+            "JOIN main.runs AS run ON run.id = stage.run_id "
+            "WHERE run.state IN ('queued', 'running')"
         )
         return {row[0] for row in rows}
 
     def _referenced_files(self) -> set[str]:
-        rows = self._db.rows("SELECT sha256 FROM models UNION SELECT sha256 FROM datasets")
+        rows = self._db.rows(
+            "SELECT sha256 FROM main.models UNION SELECT sha256 FROM main.datasets"
+        )
         return {row[0] for row in rows}
 
     def version(self) -> int:

@@ -9,6 +9,7 @@ no disk flush each. In both, a crash leaves the database whole.
 
 from __future__ import annotations
 
+import copy
 import fcntl
 import os
 import sqlite3
@@ -77,6 +78,7 @@ class Database:
         self.path = path
         self._local = threading.local()
         self._reading_only = False
+        self._views: tuple[str, ...] = ()
         with self._one_opener_at_a_time(), self._faults():
             self._make_file(is_new)
             connection = self._connection()
@@ -87,6 +89,13 @@ class Database:
                     "as a network share. Set FEATHERWEIGHT_HOME to a folder on a local disk."
                 )
             migrate(connection, str(path))
+
+    def seen_through(self, views: tuple[str, ...]) -> Database:
+        """The same database, whose connections have views: :mod:`optimizer.store.scope`."""
+        other = copy.copy(self)
+        other._local = threading.local()
+        other._views = views
+        return other
 
     def refuse_writes(self) -> None:
         """Refuse every change from now on, here and in SQLite itself."""
@@ -158,6 +167,10 @@ class Database:
             connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA foreign_keys = ON")
+            if self._views:
+                connection.execute("PRAGMA temp_store = MEMORY")
+                for view in self._views:
+                    connection.execute(view)
             connection.execute(f"PRAGMA query_only = {'ON' if self._reading_only else 'OFF'}")
         self._local.connection = connection
         self._local.pid = os.getpid()

@@ -50,6 +50,6 @@ class Housekeeping(StoreBase):
         limit = time.time() - min_age_seconds
         keys = {k for k in self.artifacts.keys() if self.artifacts.modified_at(k) <= limit}  # noqa: SIM118
         uploads = {s for s in self.files.all_sha256() if self.files.modified_at(s) <= limit}
-        known = {row[0] for row in self._db.rows("SELECT id FROM runs")}
+        known = {row[0] for row in self._db.rows("SELECT id FROM main.runs")}
         logs = [run_id for run_id in self._logs.run_ids() if run_id not in known]
         return self._sweep(keys, uploads) + sum(self._logs.delete(run_id) for run_id in logs)

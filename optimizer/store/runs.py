@@ -69,7 +69,7 @@ class Runs(StoreBase):
                 self._require(table, record_id)
             self._insert("runs", {n: getattr(run, n) for n in run.__dataclass_fields__})
             connection.executemany(
-                "UPDATE variants SET state = 'queued', error = NULL "
+                "UPDATE main.variants SET state = 'queued', error = NULL "
                 "WHERE id = ? AND state IN ('failed', 'cancelled')",
                 [(variant_id,) for variant_id in variant_ids],
             )
@@ -142,19 +142,21 @@ class Runs(StoreBase):
             run = self.get_run(run_id)
             if run.state == "queued":
                 connection.execute(
-                    "UPDATE runs SET state = 'cancelled', cancel_requested = 1, finished_at = ? "
-                    "WHERE id = ?",
+                    "UPDATE main.runs SET state = 'cancelled', cancel_requested = 1, "
+                    "finished_at = ? WHERE id = ?",
                     (utc_now(), run_id),
                 )
                 connection.execute(
-                    "UPDATE variants SET state = 'cancelled' WHERE state = 'queued' "
+                    "UPDATE main.variants SET state = 'cancelled' WHERE state = 'queued' "
                     "AND id IN (SELECT value FROM json_each(?)) AND id NOT IN "
                     "(SELECT each.value FROM runs, json_each(runs.variant_ids) AS each "
                     "WHERE runs.state IN ('queued', 'running'))",
                     (to_columns({"variant_ids": run.variant_ids})["variant_ids"],),
                 )
             elif run.state == "running":
-                connection.execute("UPDATE runs SET cancel_requested = 1 WHERE id = ?", (run_id,))
+                connection.execute(
+                    "UPDATE main.runs SET cancel_requested = 1 WHERE id = ?", (run_id,)
+                )
             return self.get_run(run_id)
 
     def put_stage(self, stage: RunStage) -> None:
@@ -211,11 +213,18 @@ class Runs(StoreBase):
 
     def append_log(self, run_id: str, text: str) -> None:
         """Add text to a run's log, which keeps its last mebibyte."""
+        self._require_own(run_id)
         self._logs.append(run_id, text)
 
     def read_log(self, run_id: str, tail_lines: int | None = None) -> str:
         """A run's log, or its last lines; empty when there is none."""
+        self._require_own(run_id)
         return self._logs.read(run_id, tail_lines)
+
+    def _require_own(self, run_id: str) -> None:
+        """Within a scope: a log is a file, which no view hides."""
+        if self.scope is not None:
+            self._require("runs", run_id)
 
     def engine_state(self) -> EngineState | None:
         """What the engine last said of itself; ``None`` when none ever started."""

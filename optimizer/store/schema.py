@@ -177,6 +177,15 @@ _REPORTS_AND_LINKS = (
     )""",
     "CREATE INDEX shares_by_study ON shares (study_id)",
 )
+_OWNERS = tuple(
+    statement
+    for table in ("models", "datasets", "studies")
+    for statement in (
+        f"ALTER TABLE {table} ADD COLUMN owner TEXT",
+        f"CREATE INDEX {table}_by_owner ON {table} (owner, seq)",
+    )
+)
+"""What was there before belongs to nobody: seen by the command line and where nobody signs in."""
 MIGRATIONS: tuple[tuple[Step, ...], ...] = (
     _FIRST,
     (_hash_recipes_anew,),
@@ -184,6 +193,7 @@ MIGRATIONS: tuple[tuple[Step, ...], ...] = (
     _WHERE_STAGES_RUN,
     _SEARCHES,
     _REPORTS_AND_LINKS,
+    _OWNERS,
 )
 """Statements and functions that lead from schema version i to i + 1."""
 

@@ -25,7 +25,7 @@ class Sharing(Studies):
         """
         with self._db.write() as connection:
             self._require("studies", report.study_id)
-            connection.execute("DELETE FROM reports WHERE study_id = ?", (report.study_id,))
+            connection.execute("DELETE FROM main.reports WHERE study_id = ?", (report.study_id,))
             self._insert("reports", {name: getattr(report, name) for name in _COLUMNS})
 
     def get_report(self, study_id: str) -> StudyReport:
@@ -56,7 +56,10 @@ class Sharing(Studies):
     def revoke_share(self, token: str) -> None:
         """Make a link open nothing from now on; one that is not there is none already."""
         with self._db.write() as connection:
-            connection.execute("DELETE FROM shares WHERE token = ?", (token,))
+            connection.execute(
+                "DELETE FROM main.shares WHERE token IN (SELECT token FROM shares WHERE token = ?)",
+                (token,),
+            )
 
     def shared_study(self, token: str) -> Study | None:
         """The study that a link's token opens; ``None`` when it opens none, or no more."""
@@ -72,6 +75,7 @@ class ReadingOnly(StoreBase):
     def refuse_changes(self) -> None:
         """From now on this object refuses every change, of records and of files.
 
+        Say it before :meth:`scoped`: scoped objects share their files with the one they came from.
         All changes go through two doors, the database's write transaction and the workspace
         where files are prepared; both are closed, and SQLite is told, too.
         """

@@ -87,7 +87,7 @@ class Studies(StoreBase):
             self._refuse_while_active("study_id = ?", study_id, f"study “{study.name}”")
             runs = self._db.rows("SELECT id FROM runs WHERE study_id = ?", (study_id,))
             keys |= self._stage_keys("run_id IN (SELECT id FROM runs WHERE study_id = ?)", study_id)
-            connection.execute("DELETE FROM studies WHERE id = ?", (study_id,))
+            connection.execute("DELETE FROM main.studies WHERE id = ?", (study_id,))
         logs = sum(self._logs.delete(row["id"]) for row in runs)
         return self._sweep(keys, set()) + logs
 
@@ -154,7 +154,7 @@ class Studies(StoreBase):
                     f"The baseline cannot be deleted while {others} other variants are compared "
                     "with it. Delete the study instead."
                 )
-            connection.execute("DELETE FROM variants WHERE id = ?", (variant_id,))
+            connection.execute("DELETE FROM main.variants WHERE id = ?", (variant_id,))
         return self._sweep(set(variant.stages.values()), set())
 
     def _stage_keys(self, condition: str, value: str) -> set[str]:

@@ -26,8 +26,9 @@ class Uploads(StoreBase):
             self._still_there(sha256, data)
             # Facts that came with an archive are its word only: never taken for our own.
             row = self._db.row(
-                "SELECT * FROM models WHERE sha256 = ? AND file_name = ? AND origin != 'imported'",
-                (sha256, file_name),
+                "SELECT * FROM models WHERE sha256 = ? AND file_name = ? "
+                "AND origin != 'imported' AND owner IS ?",
+                (sha256, file_name, self._owner),
             )
             if row is not None:
                 return from_row(Model, row)
@@ -60,7 +61,7 @@ class Uploads(StoreBase):
         model = self.get_model(model_id)
         with self._db.write() as connection:
             self._refuse_while_used("model_id", model_id, f"model “{model.name}”")
-            connection.execute("DELETE FROM models WHERE id = ?", (model_id,))
+            connection.execute("DELETE FROM main.models WHERE id = ?", (model_id,))
         return self._sweep({model.facts_key} if model.facts_key else set(), {model.sha256})
 
     def add_dataset(
@@ -86,8 +87,15 @@ class Uploads(StoreBase):
             self._still_there(sha256, data)
             row = self._db.row(
                 "SELECT * FROM datasets WHERE sha256 = ? AND file_name = ? AND test_share = ? "
-                "AND split_seed = ? AND options = ? AND origin != 'imported'",
-                (sha256, file_name, test_share, split_seed, to_json(dict(options or {}))),
+                "AND split_seed = ? AND options = ? AND origin != 'imported' AND owner IS ?",
+                (
+                    sha256,
+                    file_name,
+                    test_share,
+                    split_seed,
+                    to_json(dict(options or {})),
+                    self._owner,
+                ),
             )
             if row is not None:
                 return from_row(Dataset, row)
@@ -131,11 +139,12 @@ class Uploads(StoreBase):
         data = self.get_dataset(dataset_id)
         with self._db.write() as connection:
             self._refuse_while_used("dataset_id", dataset_id, f"dataset “{data.name}”")
-            connection.execute("DELETE FROM datasets WHERE id = ?", (dataset_id,))
+            connection.execute("DELETE FROM main.datasets WHERE id = ?", (dataset_id,))
         return self._sweep({data.facts_key} if data.facts_key else set(), {data.sha256})
 
     def file_path(self, sha256: str) -> Path:
         """Where uploaded bytes are; see :meth:`read_file` for their checked content."""
+        self._require_upload(sha256)
         return self.files.path(sha256)
 
     def read_file(self, sha256: str) -> bytes:
@@ -144,7 +153,16 @@ class Uploads(StoreBase):
         Raises:
             StoreError: they are missing or damaged.
         """
+        self._require_upload(sha256)
         return self.files.read(sha256)
+
+    def _require_upload(self, sha256: str) -> None:
+        """Within a scope: bytes of somebody else's upload are not there."""
+        if self.scope is None:
+            return
+        sql = "SELECT 1 FROM models WHERE sha256 = ? UNION SELECT 1 FROM datasets WHERE sha256 = ?"
+        if self._db.row(sql, (sha256, sha256)) is None:
+            raise InputError(f"There is no uploaded file {sha256!r:.60} here. Upload it first.")
 
     def _still_there(self, sha256: str, data: bytes) -> None:
         """Under the write lock: a deletion may have swept the bytes since they were written."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -9,9 +11,10 @@ import streamlit as st
 from optimizer.bundled import ensure_sample_study
 from optimizer.errors import InputError
 from optimizer.lessons.practice import practice_study
-from optimizer.store import Store
+from optimizer.store import Scope, Store
 from optimizer.store.records import Study, Variant
-from pages.parts.visit import visiting
+from pages.parts import sign_in
+from pages.parts.visit import shown_token, visiting
 
 COMPARE = "pages/study/compare.py"
 EXPLORE = "pages/study/explore.py"
@@ -31,16 +34,69 @@ _VARIANT = "variant"
 
 
 def store() -> Store:
-    """The store, opened once per server; for visitors of a link it refuses every change."""
-    return _reading_store() if visiting() else _store()
+    """The store as this session may see it: the one door of all pages to what is kept.
+
+    Where people sign in it shows what belongs to the person, for visitors of a link it shows the
+    study of the link and refuses every change; :mod:`optimizer.store.scope` says how.
+    """
+    lent: Store | None = getattr(_lent, "store", None)
+    if lent is not None:
+        return lent
+    if visiting():
+        return _shared_store(_shared_study_id(shown_token()))
+    try:
+        person = sign_in.person()
+    except InputError:
+        st.rerun()  # what is drawn on its own goes on after a sign-in has run out
+        raise
+    return _store() if person is None else _own_store(person.owner)
+
+
+def later(make: Callable[[], Any]) -> Callable[[], Any]:
+    """What a download calls when it is clicked, with the store that this session sees now.
+
+    Streamlit calls it outside of the session, where nobody is signed in.
+    """
+    own = store()
+
+    def made() -> Any:
+        _lent.store = own
+        try:
+            return make()
+        finally:
+            _lent.store = None
+
+    return made
+
+
+_lent = threading.local()
 
 
 @st.cache_resource
 def _store() -> Store:
-    """It has the bundled sample study from the first start."""
+    """The whole of it, with the bundled sample study from the first start."""
     opened = Store.open()
     ensure_sample_study(opened)
     return opened
+
+
+@st.cache_resource(max_entries=256, show_spinner="Opening your workbench")
+def _own_store(owner: str) -> Store:
+    """What one person sees, with a sample study of their own."""
+    opened = Store.open().scoped(Scope(owner=owner))
+    ensure_sample_study(opened)
+    return opened
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _shared_store(study_id: str) -> Store:
+    return _reading_store().scoped(Scope(study_id=study_id))
+
+
+def _shared_study_id(token: str) -> str:
+    """The study that a link opens; an empty text, which shows nothing, when it opens none."""
+    study = _reading_store().shared_study(token)
+    return study.id if study else ""
 
 
 @st.cache_resource

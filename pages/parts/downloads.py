@@ -11,7 +11,7 @@ from optimizer.export import file_stem, results_csv, study_results
 from optimizer.store.records import Study, Variant
 from optimizer.takeaway.bundle import bundle
 from optimizer.takeaway.collect import takeaway
-from pages.parts.context import store
+from pages.parts.context import later, store
 
 
 def layers_of(variant: Variant) -> list[dict[str, Any]]:
@@ -25,7 +25,7 @@ def variant_downloads(variant: Variant, key: str) -> None:
     with st.container(horizontal=True):
         st.download_button(
             "Download .tflite",
-            data=lambda: store().artifacts.read(variant.stages["convert"], "model.tflite"),
+            data=later(lambda: store().artifacts.read(variant.stages["convert"], "model.tflite")),
             file_name=f"{stem}.tflite",
             mime="application/octet-stream",
             type="primary",
@@ -46,7 +46,7 @@ def variant_downloads(variant: Variant, key: str) -> None:
         )
         st.download_button(
             "Everything as zip",
-            data=lambda: bundle(takeaway(store(), variant)),
+            data=later(lambda: bundle(takeaway(store(), variant))),
             file_name=f"{stem}.zip",
             mime="application/zip",
             icon=":material/folder_zip:",
@@ -71,7 +71,7 @@ def study_downloads(study: Study, variants: list[Variant]) -> None:
         )
         st.download_button(
             "Results JSON",
-            data=lambda: _results_json(study, variants),
+            data=later(lambda: _results_json(study, variants)),
             file_name=f"{study.name}.results.json",
             mime="application/json",
             icon=":material/data_object:",

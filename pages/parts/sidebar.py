@@ -8,7 +8,7 @@ import streamlit as st
 
 from optimizer.engine.client import ensure_engine
 from optimizer.store.records import ACTIVE
-from pages.parts import context
+from pages.parts import context, sign_in
 from pages.parts.faults import explaining
 
 
@@ -17,6 +17,7 @@ def draw_sidebar() -> None:
     with st.sidebar:
         _study_picker()
         _engine()
+        sign_in.draw_person()
 
 
 def _study_picker() -> None:
@@ -80,6 +81,6 @@ def _draw_engine() -> None:
         st.page_link(context.RUNS, label=text, icon=":material/pending_actions:")
     elif text:
         st.caption(text)
-    if status.status == "failed" and status.detail:
+    if status.status == "failed" and status.detail and sign_in.may_administer():
         with st.expander("Engine log"):
             st.code(status.detail, language=None)

@@ -14,7 +14,7 @@ from optimizer.takeaway.collect import arrays, flat_model, start_model, takeaway
 from optimizer.takeaway.micro import micro_needs
 from optimizer.takeaway.phone import BINARY_SOURCE, phone_commands
 from optimizer.takeaway.script_values import start_file
-from pages.parts.context import store
+from pages.parts.context import later, store
 from pages.parts.text import plain
 
 _NOT_YET = "It is there once a recipe has run in this study on this machine."
@@ -56,7 +56,7 @@ def _script(study: Study, variant: Variant) -> None:
     with st.container(horizontal=True):
         st.download_button(
             "Script",
-            data=lambda: takeaway(store(), variant).script(),
+            data=later(lambda: takeaway(store(), variant).script()),
             file_name=SCRIPT,
             mime="text/x-python",
             icon=":material/code:",
@@ -95,7 +95,7 @@ def _c_array(variant: Variant) -> None:
         st.warning(plain(warning))
     st.download_button(
         "C array (.h and .cc)",
-        data=lambda: zipped(takeaway(store(), variant).c_files()),
+        data=later(lambda: zipped(takeaway(store(), variant).c_files())),
         file_name=f"{file_stem(variant)}.microcontroller.zip",
         mime="application/zip",
         icon=":material/memory:",

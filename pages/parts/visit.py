@@ -1,16 +1,18 @@
 """Visits: sessions that a link for reading opened. They see one study and can change nothing.
 
-Whoever can reach the server can also open its other addresses, so a server for visitors alone is
-started with ``FEATHERWEIGHT_SHARED_ONLY=1``: it has no other page.
+Where nobody signs in, whoever reaches the server can also open its other addresses, so a server
+for visitors alone is started with ``FEATHERWEIGHT_SHARED_ONLY=1``: it has no other page, and asks
+nobody to sign in.
 """
 
 from __future__ import annotations
 
-import os
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
+
+from serving.policy import policy
 
 SHARED = "shared"
 """The path of the page that links for reading open."""
@@ -20,7 +22,7 @@ _VISITING = "visiting"
 
 def shared_only() -> bool:
     """Whether this server shows shared studies and nothing else."""
-    return os.environ.get("FEATHERWEIGHT_SHARED_ONLY", "") not in ("", "0")
+    return policy().shared_only
 
 
 def begin() -> bool:
@@ -48,6 +50,11 @@ def _nothing() -> None:
 def visiting() -> bool:
     """Whether this session may only read."""
     return bool(st.session_state.get(_VISITING, False))
+
+
+def shown_token() -> str:
+    """The token in the address of such a session."""
+    return str(st.query_params.get(TOKEN, ""))
 
 
 def link(token: str) -> str:

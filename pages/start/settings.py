@@ -14,9 +14,9 @@ from optimizer.engine.client import ensure_engine, stop_engine
 from optimizer.errors import InputError, StageError
 from optimizer.format import format_bytes
 from optimizer.settings import (
-    SETTINGS_FILE,
     DEFAULT_STAGE_MINUTES,
     MOST_STAGE_MINUTES,
+    SETTINGS_FILE,
     VARIABLES,
     Settings,
     available_cores,
@@ -24,7 +24,7 @@ from optimizer.settings import (
     from_environment,
 )
 from optimizer.store.records import ACTIVE
-from pages.parts import context
+from pages.parts import context, sign_in
 from pages.parts.faults import explaining
 from pages.parts.text import plain
 
@@ -50,7 +50,13 @@ def draw() -> None:
     st.fragment(explaining(_engine), run_every=2.0)()
     _confinement()
     st.subheader("Where and how it works")
-    _form()
+    if sign_in.may_administer():
+        _form()
+    else:
+        st.info(
+            "These settings are for whoever runs this workbench: they concern everybody's work.",
+            icon=":material/lock:",
+        )
 
 
 def _engine() -> None:
@@ -90,10 +96,11 @@ def _engine() -> None:
         row.metric(title, value, help=text, border=True)
     if status.status == "failed":
         st.error("Change the settings below, or look at its log.", title="The engine did not start")
-        st.code(status.detail[-3000:], language=None)
+        if sign_in.may_administer():
+            st.code(status.detail[-3000:], language=None)
     elif status.detail:
         st.caption(plain(status.detail[0].upper() + status.detail[1:]) + ".")
-    if ready and state and len(state.workers) > 0:
+    if ready and state and len(state.workers) > 0 and sign_in.may_administer():
         _workers(state.workers)
 
 
@@ -257,6 +264,7 @@ def _offer_defaults(home: Path) -> None:
 
 def _apply(chosen: dict[str, Any]) -> None:
     """Check, keep and use the settings; what the environment sets is not kept."""
+    sign_in.require_administrator()
     store = context.store()
     try:
         if st.session_state["settings_place"] == "dask" and not chosen["scheduler"]:

@@ -7,7 +7,7 @@ from pages.parts import context
 from pages.parts.faults import explaining
 from pages.parts.report_view import choices_of, content_of, download_report, draw_report, source_of
 from pages.parts.text import plain
-from pages.parts.visit import TOKEN
+from pages.parts.visit import shown_token
 
 _LOOK_AGAIN_SECONDS = 5.0
 
@@ -16,7 +16,7 @@ def draw() -> None:
     """Draw the page."""
     store = context.store()
     version = store.version()
-    study = store.shared_study(st.query_params.get(TOKEN, ""))
+    study = store.shared_study(shown_token())
     if study is None:
         st.title("Shared study")
         st.error(

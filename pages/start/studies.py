@@ -86,7 +86,7 @@ def _row(study: Study) -> None:
                 _rename(study)
             st.download_button(
                 "Export",
-                data=lambda: _archive(study),
+                data=context.later(lambda: _archive(study)),
                 file_name=f"{study.name}.study.zip",
                 mime="application/zip",
                 key=f"export-{study.id}",

@@ -19,6 +19,7 @@ from optimizer.store.records import Study, StudyReport
 from pages.parts import context, visit
 from pages.parts.report_view import choices_of, content_of, download_report, draw_report, source_of
 from pages.parts.text import plain
+from serving.policy import policy
 
 
 def draw() -> None:
@@ -149,7 +150,7 @@ def _take_away(study: Study, report: StudyReport, content: Content) -> None:
         st.markdown("**:material/folder_zip: The whole study**")
         st.download_button(
             "Download the archive",
-            data=lambda: _archive(study),
+            data=context.later(lambda: _archive(study)),
             file_name=f"{study.name}.study.zip",
             mime="application/zip",
             icon=":material/download:",
@@ -179,11 +180,20 @@ def _links(study: Study, report: StudyReport) -> None:
         ):
             context.store().revoke_share(share.token)
             st.rerun()
-    st.caption(
+    st.caption(_who_opens_links())
+
+
+def _who_opens_links() -> str:
+    second = (
+        "start a second server with "
+        f"{plain('FEATHERWEIGHT_SHARED_ONLY=1')}, which has shared studies only, or send the file."
+    )
+    if policy().sign_in:
+        return f"Who opens it signs in, and sees this report alone. For others, {second}"
+    return (
         "It works where this server can be reached: as it is started by default, on this machine "
         "only. A visitor's page changes nothing, but whoever reaches the server can also open the "
-        "workbench itself. For others, start a second server with "
-        f"{plain('FEATHERWEIGHT_SHARED_ONLY=1')}, which has shared studies only, or send the file."
+        f"workbench itself. For others, {second}"
     )
 
 

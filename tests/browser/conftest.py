@@ -18,6 +18,8 @@ from optimizer.store import Store
 
 ROOT = Path(__file__).parents[2]
 expect.set_options(timeout=40_000)  # a page waits its turn while the engine imports TensorFlow
+CSP = "Content Security Policy"
+"""What Chromium's console says when a page does what its policy forbids."""
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
 
 
@@ -95,5 +97,8 @@ def page(browser):
     """A tab of a new visitor."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
     context.set_default_timeout(40_000)
-    yield context.new_page()
+    opened, refused = context.new_page(), []
+    opened.on("console", lambda said: CSP in said.text and refused.append(said.text))
+    yield opened
     context.close()
+    assert refused == []

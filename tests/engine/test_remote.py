@@ -13,7 +13,8 @@ import pytest
 
 from optimizer import samples
 from optimizer.engine.client import stop_engine
-from optimizer.engine.remote import make_certificates
+from optimizer.engine.cluster import security_from
+from optimizer.engine.remote import make_certificates, worker_host
 from optimizer.errors import InputError
 from optimizer.recipe import Recipe
 from optimizer.store import Store
@@ -233,6 +234,22 @@ def test_who_has_other_certificates_does_not_get_in(cluster, tmp_path):
     )
     assert done.returncode == 1
     assert "Cannot connect" in done.stderr
+
+
+def test_without_tls_a_worker_listens_on_this_machine_only():
+    assert worker_host("tcp://127.0.0.1:8786", None) == "127.0.0.1"
+    assert worker_host("tls://10.0.0.5:8786", "10.0.0.6") == "10.0.0.6"
+    for host in ("0.0.0.0", "10.0.0.6", "::"):
+        with pytest.raises(InputError, match="without TLS"):
+            worker_host("tcp://127.0.0.1:8786", host)
+
+
+def test_a_key_that_others_can_read_is_refused(tmp_path):
+    make_certificates(tmp_path / "tls")
+    assert security_from(str(tmp_path / "tls")).require_encryption
+    (tmp_path / "tls" / "key.pem").chmod(0o640)
+    with pytest.raises(InputError, match="chmod 600"):
+        security_from(str(tmp_path / "tls"))
 
 
 def test_certificates_are_private_and_never_written_over(tmp_path):

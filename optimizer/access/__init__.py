@@ -1,0 +1,1 @@
+"""Who a person is and whether they may come in, as rules on plain values; and what no log shows."""
