@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts import visit
+from pages.parts import refusals, visit
 from pages.parts.sidebar import draw_sidebar
 from pages.parts.tour import draw_tour
 
@@ -12,6 +12,7 @@ PAGES = {
     "Start": (
         ("start/studies", "studies", "Studies", "folder_open"),
         ("start/new_study", "new", "New study", "add_circle"),
+        ("start/storage", "storage", "Storage", "database"),
         ("start/settings", "settings", "Settings", "settings"),
     ),
     "Results": (
@@ -57,4 +58,5 @@ sections["Start"].insert(0, home)
 page = st.navigation(sections, expanded=True)
 draw_sidebar()
 draw_tour(page.url_path)
-page.run()
+with refusals.shown():
+    page.run()

@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from optimizer.errors import InputError
+from optimizer.quotas import Quotas
+from optimizer.settings import load_limits
 from optimizer.store.artifacts import Artifacts
 from optimizer.store.database import Database
-from optimizer.store.durable import Workspace, make_folder, remove, storage_faults
+from optimizer.store.durable import Workspace, make_folder, remove, size_of, storage_faults
 from optimizer.store.files import UploadedFiles
 from optimizer.store.logs import RunLogs
+from optimizer.store.records import DiskUse
+from optimizer.store.room import Room
 from optimizer.store.rows import from_row, to_columns
 
 R = TypeVar("R")
@@ -29,6 +33,8 @@ _NOUNS = {
     "runs": "run",
 }
 _NAME_LENGTH = 120
+ENGINE_LOG = "engine.log"
+"""What the engine says of itself, in the store's folder."""
 
 
 def utc_now() -> str:
@@ -55,12 +61,33 @@ class StoreBase:
         with storage_faults(home):
             for name in ("tmp", "files", "artifacts", "logs"):
                 make_folder(home / name)
-            self._workspace = Workspace(home / "tmp")
+            room = Room(home, lambda: self.disk_use().total_bytes, self.limits)
+            self._workspace = Workspace(home / "tmp", room.admit)
             self._workspace.remove_stray()
         self.artifacts = Artifacts(home / "artifacts", self._workspace)
         self.files = UploadedFiles(home / "files", self._workspace)
         self._logs = RunLogs(home / "logs")
         self._db = Database(home / "featherweight.db")
+
+    def limits(self) -> Quotas:
+        """The limits that hold for this store now.
+
+        Raises:
+            InputError: one of them cannot be used; says where it was set.
+        """
+        return load_limits(self.home)
+
+    def disk_use(self) -> DiskUse:
+        """Bytes by kind."""
+        path = self._db.path
+        database = [path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")]
+        return DiskUse(
+            database_bytes=sum(size_of(part) for part in database),
+            files_bytes=self.files.bytes_on_disk(),
+            artifacts_bytes=self.artifacts.bytes_on_disk(),
+            logs_bytes=self._logs.bytes_on_disk() + size_of(self.home / ENGINE_LOG),
+            temporary_bytes=size_of(self.home / "tmp"),
+        )
 
     def _get(self, kind: type[R], table: str, record_id: str) -> R:
         """One record by id, or an :class:`InputError` that says it is gone."""

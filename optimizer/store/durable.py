@@ -11,7 +11,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from optimizer.errors import InputError
@@ -64,10 +64,16 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 class Workspace:
-    """The folder where files and folders are prepared before they are renamed into place."""
+    """The folder where files and folders are prepared before they are renamed into place.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        root: the folder.
+        admit: told how many bytes are to be written, and refuses when there is no room.
+    """
+
+    def __init__(self, root: Path, admit: Callable[[int], None] = lambda size_bytes: None) -> None:
         self.root = root
+        self._admit = admit
         self._reading_only = False
 
     def refuse_writes(self) -> None:
@@ -85,8 +91,13 @@ class Workspace:
         return self.root / secrets.token_hex(16)
 
     def place_file(self, data: bytes, target: Path) -> None:
-        """Put ``data`` at ``target`` as a whole, replacing what was there."""
+        """Put ``data`` at ``target`` as a whole, replacing what was there.
+
+        Raises:
+            QuotaError: there is no room for it.
+        """
         prepared = self.new_path()
+        self._admit(len(data))
         with storage_faults(target):
             try:
                 write_file(prepared, data)
@@ -97,8 +108,13 @@ class Workspace:
                 prepared.unlink(missing_ok=True)
 
     def prepare_folder(self, files: Mapping[str, bytes]) -> Path:
-        """A flushed folder with these files, to be renamed by the caller."""
+        """A flushed folder with these files, to be renamed by the caller.
+
+        Raises:
+            QuotaError: there is no room for them.
+        """
         prepared = self.new_path()
+        self._admit(sum(len(data) for data in files.values()))
         with storage_faults(prepared):
             try:
                 prepared.mkdir(mode=0o700)
@@ -121,15 +137,25 @@ class Workspace:
 
     def remove_stray(self, older_than_seconds: float = STRAY_SECONDS) -> None:
         """Remove what writers that were killed left behind; other names are not ours."""
+        for path in self._stray(older_than_seconds):
+            remove(path)
+
+    def stray_bytes(self, older_than_seconds: float = STRAY_SECONDS) -> int:
+        """Bytes that :meth:`remove_stray` would free."""
+        return sum(size_of(path) for path in self._stray(older_than_seconds))
+
+    def _stray(self, older_than_seconds: float) -> list[Path]:
         limit = time.time() - older_than_seconds
+        found = []
         for entry in list(os.scandir(self.root)):
             if not _PREPARED.fullmatch(entry.name):
                 continue
             try:
                 if entry.stat(follow_symlinks=False).st_mtime < limit:
-                    remove(Path(entry.path))
+                    found.append(Path(entry.path))
             except FileNotFoundError:
                 continue  # another process was faster
+        return found
 
 
 def remove(path: Path) -> int:
@@ -144,9 +170,12 @@ def remove(path: Path) -> int:
 
 def hashes_below(root: Path) -> Iterator[str]:
     """Names that are SHA-256 in ``root/<two digits>/``; whatever else lies there is not ours."""
-    for path in sorted(root.glob("[0-9a-f][0-9a-f]/*")):
-        if _SHA256.fullmatch(path.name):
-            yield path.name
+    for folder in sorted(root.glob("[0-9a-f][0-9a-f]")):
+        try:
+            names = sorted(os.listdir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        yield from (name for name in names if _SHA256.fullmatch(name))
 
 
 def size_of(path: Path) -> int:

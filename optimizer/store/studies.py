@@ -37,6 +37,7 @@ class Studies(StoreBase):
 
         Raises:
             InputError: the model or the dataset is not in the store.
+            QuotaError: there are as many studies as there may be.
         """
         study = Study(
             new_id(),
@@ -52,8 +53,14 @@ class Studies(StoreBase):
         with self._db.write():
             self._require("models", model_id)
             self._require("datasets", dataset_id)
+            self.check_room_for_study()
             self._insert_study(study)
         return study
+
+    def check_room_for_study(self) -> None:
+        """Refuse when there are as many studies as there may be. Raises :class:`QuotaError`."""
+        row = self._db.row("SELECT count(*) FROM studies")
+        self.limits().check_studies(int(row[0]) if row else 0)
 
     def get_study(self, study_id: str) -> Study:
         """One study with its counts. Raises :class:`InputError` when there is none."""
@@ -99,8 +106,13 @@ class Studies(StoreBase):
         return self.add_variants(study_id, [recipe])[0]
 
     def add_variants(self, study_id: str, recipes: list[Recipe]) -> list[Variant]:
-        """Add several recipes in one transaction; see :meth:`add_variant`."""
+        """Add several recipes in one transaction; see :meth:`add_variant`.
+
+        Raises:
+            QuotaError: they are more than one run may have.
+        """
         added = []
+        self.limits().check_run(0, len(recipes))
         with self._db.write():
             self._require("studies", study_id)
             for given in recipes:

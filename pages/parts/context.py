@@ -25,6 +25,8 @@ MODEL = "pages/study/model.py"
 RUNS = "pages/study/runs.py"
 STUDIES = "pages/start/studies.py"
 NEW_STUDY = "pages/start/new_study.py"
+STORAGE = "pages/start/storage.py"
+SETTINGS = "pages/start/settings.py"
 
 _STUDY = "study"
 _VARIANT = "variant"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -14,6 +15,7 @@ from optimizer.format import format_bytes
 from optimizer.settings import VARIABLES, Settings, available_cores, capacity, from_environment
 from optimizer.store.records import ACTIVE
 from pages.parts import context
+from pages.parts.limits_form import limits_form
 from pages.parts.text import plain
 
 _STATES = {
@@ -38,6 +40,8 @@ def draw() -> None:
     st.fragment(_engine, run_every=2.0)()
     st.subheader("Where and how it works")
     _form()
+    st.subheader("Limits of the store", anchor="limits")
+    limits_form()
 
 
 def _engine() -> None:
@@ -186,9 +190,11 @@ def _apply(chosen: dict[str, Any]) -> None:
     try:
         if st.session_state["settings_place"] == "dask" and not chosen["scheduler"]:
             raise InputError("A Dask cluster needs its scheduler's address, tls://10.0.0.5:8786.")
-        Settings(**{name: value or None for name, value in chosen.items()})
+        saved = Settings.saved(store.home)
+        replace(saved, **{name: value or None for name, value in chosen.items()})  # type: ignore[arg-type]
         own = {n: v or None for n, v in chosen.items() if not os.environ.get(VARIABLES[n])}
-        Settings(**own).save(store.home)
+        unset = dict.fromkeys(VARIABLES)
+        replace(saved, **{**unset, **own}).save(store.home)  # type: ignore[arg-type]
     except InputError as error:
         st.error(plain(str(error)), title="These settings cannot be used")
         return
