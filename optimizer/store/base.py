@@ -6,7 +6,8 @@ import os
 import secrets
 import sqlite3
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -170,6 +171,15 @@ class StoreBase:
     def _referenced_files(self) -> set[str]:
         rows = self._db.rows("SELECT sha256 FROM models UNION SELECT sha256 FROM datasets")
         return {row[0] for row in rows}
+
+    @contextmanager
+    def one_change(self) -> Iterator[None]:
+        """Several changes as one: all of them are there afterwards, or none.
+
+        Others that write wait meanwhile, so keep it short.
+        """
+        with self._db.write():
+            yield
 
     def version(self) -> int:
         """A number that changes with every change of the store by any process; costs ~20 µs.
