@@ -1,4 +1,4 @@
-"""A class on one server: 30 sessions on a study while a sweep runs; and a study of 10,000 variants."""
+"""A class on one server: 30 sessions beside a sweep; and a study of 10,000 variants."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ def _engine_with_many(store: Store, study: Study) -> None:
 
 
 def _painted(address: str, study: Study) -> dict[str, float]:
-    """Page → seconds until its chart is drawn, the slower of two tabs opened one after the other."""
+    """Page → seconds until its chart is drawn, the slower of two tabs."""
     from playwright.sync_api import sync_playwright
 
     found: dict[str, float] = {}

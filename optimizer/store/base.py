@@ -19,6 +19,7 @@ from optimizer.store.artifacts import Artifacts
 from optimizer.store.database import Database
 from optimizer.store.durable import Workspace, make_folder, remove, size_of, storage_faults
 from optimizer.store.files import UploadedFiles
+from optimizer.store.kept_variants import KeptVariants
 from optimizer.store.logs import RunLogs
 from optimizer.store.records import DiskUse
 from optimizer.store.room import Room
@@ -69,6 +70,7 @@ class StoreBase:
         self.files = UploadedFiles(home / "files", self._workspace)
         self._logs = RunLogs(home / "logs")
         self._db = Database(home / "featherweight.db")
+        self._kept_variants = KeptVariants(self._db)
 
     def limits(self) -> Quotas:
         """The limits that hold for this store now.

@@ -104,18 +104,8 @@ def remember_study(study_id: str) -> None:
 
 
 def study_variants(study: Study) -> list[Variant]:
-    """The study's variants as they are now; read again only when the store has changed.
-
-    A thousand of them take 40 ms to read and more to look through, and most clicks change
-    nothing in the store.
-    """
-    return list(read_variants(study.id, store().version()))
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def read_variants(study_id: str, version: int) -> tuple[Variant, ...]:
-    """The variants as of a version of the store; see :func:`study_variants`."""
-    return tuple(store().list_variants(study_id))
+    """The study's variants as they are now; only those that changed are read again."""
+    return store().list_variants(study.id)
 
 
 def chosen_variant_id(study: Study) -> str | None:

@@ -41,7 +41,11 @@ def test_recipes_of_the_first_version_are_found_by_their_new_hash(store: Store) 
     connection.execute("UPDATE variants SET recipe_hash = 'of old ' || seq")
     later = {"datasets": ["options"], "studies": ["objective"], "engine": ["slots", "workers"]}
     later["runs"] = ["result"]
-    for table in ("trials", "reports", "shares"):
+    for trigger in ("added", "changed", "removed"):
+        connection.execute(f"DROP TRIGGER variant_{trigger}")
+    connection.execute("DROP INDEX variants_by_change")
+    later["variants"] = ["changed"]
+    for table in ("trials", "reports", "shares", "variant_changes"):
         connection.execute(f"DROP TABLE {table}")
     for table, columns in later.items():
         for column in columns:
