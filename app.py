@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts import faults, sign_in, visit
+from pages.parts import faults, refusals, sign_in, visit
 from pages.parts.sidebar import draw_sidebar
 from pages.parts.tour import draw_tour
 from serving import door
@@ -13,6 +13,7 @@ PAGES = {
     "Start": (
         ("start/studies", "studies", "Studies", "folder_open"),
         ("start/new_study", "new", "New study", "add_circle"),
+        ("start/storage", "storage", "Storage", "database"),
         ("start/settings", "settings", "Settings", "settings"),
     ),
     "Results": (
@@ -68,7 +69,8 @@ def draw() -> None:
     with faults.explained(whole_page=True):
         draw_sidebar()
         draw_tour(page.url_path)
-        page.run()
+        with refusals.shown():
+            page.run()
 
 
 # Streamlit imports this file once, for the server, and runs it as a script in every session.

@@ -13,8 +13,10 @@ from collections.abc import Callable
 
 from benchmarks import matrix
 from benchmarks.findings import keep_part
+from benchmarks.load import load
 from benchmarks.pages import pages
 from benchmarks.searching import searching
+from benchmarks.soak import soak
 from benchmarks.stages import alone, batches, overhead
 from benchmarks.sweep import growth, sweep
 from benchmarks.workbench import workbench
@@ -26,6 +28,8 @@ PARTS: dict[str, tuple[str, tuple[Callable[[], None], ...]]] = {
     "search": ("A search against the full grid", (searching,)),
     "stages": ("Single stages", (overhead, alone, batches)),
     "pages": ("Pages", (pages,)),
+    "load": ("Load", (load,)),
+    "soak": ("A day of work", (soak,)),
 }
 """Name → title in the docs, and what is measured."""
 

@@ -12,6 +12,7 @@ from optimizer.recipe import Recipe
 from optimizer.store import Store
 from optimizer.store.records import Study
 
+_AT_ONCE = 1_000
 _MODES: tuple[dict[str, Any], ...] = (
     {"mode": "none"},
     {"mode": "float16"},
@@ -52,10 +53,14 @@ def crowd(store: Store, study: Study, count: int) -> None:
     examples = [variant for variant in there if variant.results and not variant.is_baseline]
     known, random = {variant.recipe.hash for variant in there}, np.random.default_rng(0)
     new = (recipe for recipe in recipes() if recipe.hash not in known)
-    added = store.add_variants(study.id, list(islice(new, max(0, count - len(there)))))
-    for variant, example in zip(added, cycle(examples), strict=False):
-        results = _scattered(example.results or {}, random)
-        store.update_variant(variant.id, state="done", results=results, stages=example.stages)
+    missing = list(islice(new, max(0, count - len(there))))
+    for first in range(0, len(missing), _AT_ONCE):
+        with store.one_change():
+            added = store.add_variants(study.id, missing[first : first + _AT_ONCE])
+            for variant, example in zip(added, cycle(examples), strict=False):
+                results = _scattered(example.results or {}, random)
+                stages = example.stages
+                store.update_variant(variant.id, state="done", results=results, stages=stages)
 
 
 def _scattered(results: dict[str, Any], random: np.random.Generator) -> dict[str, Any]:

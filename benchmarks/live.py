@@ -54,3 +54,16 @@ def study_of(store: Store, model: tuple[str, bytes], data: tuple[str, bytes]) ->
     found, dataset = bring(store, model, data, quiet)
     assert dataset is not None
     return open_study(store, found, dataset, quiet)
+
+
+@contextmanager
+def home_at(folder: str) -> Iterator[None]:
+    """Make a folder the store of this process and of those it starts."""
+    before = os.environ.get("FEATHERWEIGHT_HOME")
+    os.environ["FEATHERWEIGHT_HOME"] = folder
+    try:
+        yield
+    finally:
+        os.environ.pop("FEATHERWEIGHT_HOME")
+        if before is not None:
+            os.environ["FEATHERWEIGHT_HOME"] = before

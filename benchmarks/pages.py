@@ -5,21 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks.crowd import crowd
 from benchmarks.findings import row
+from benchmarks.server import CHROMIUM, server
 from optimizer.bundled import ensure_sample_study
 from optimizer.store import Store
 from optimizer.store.records import Study
@@ -82,10 +78,9 @@ def _painted(study: Study, environment: dict[str, str]) -> dict[str, float]:
     from playwright.sync_api import sync_playwright
 
     found = {}
-    with _server(environment) as address, sync_playwright() as playwright:
+    with server(environment) as (address, _), sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+            executable_path=shutil.which("chromium"), args=CHROMIUM
         )
         for page in _MANY:
             seconds = []
@@ -99,28 +94,3 @@ def _painted(study: Study, environment: dict[str, str]) -> dict[str, float]:
             found[page] = median(seconds)
         browser.close()
     return found
-
-
-@contextmanager
-def _server(environment: dict[str, str]) -> Iterator[str]:
-    """The app on a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/_stcore/health").close()  # noqa: S310
-                break
-            except (urllib.error.URLError, ConnectionError):
-                assert process.poll() is None
-                time.sleep(0.1)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(20)

@@ -1,4 +1,4 @@
-"""The command line: ``python -m optimizer inspect|run|sweep|search|benchmark|report …``.
+"""The command line: ``python -m optimizer inspect|run|sweep|search|benchmark|report|storage …``.
 
 Stage processes import this module by name, so it imports nothing heavy at its top.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,7 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     from optimizer.errors import FeatherweightError, InputError
 
     try:
-        return _run(options)
+        act: Callable[[argparse.Namespace], int] = options.act or _run
+        return act(options)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
@@ -64,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Make a Keras model small and fast, and measure what that costs.",
         epilog="Exit code: 0 done, 1 a variant failed or nothing was found, 2 bad input.",
     )
+    parser.set_defaults(act=None)
     commands = parser.add_subparsers(dest="command", required=True)
 
     inspect = commands.add_parser("inspect", help="show what a model is and what can act on it")
@@ -110,7 +113,35 @@ def _parser() -> argparse.ArgumentParser:
         "--choice", metavar="NAME", help="the variant to recommend; by default the suggested one"
     )
     report.add_argument("--alternatives", metavar="NAME", nargs="*", help="to show beside it")
+    _add_storage(commands)
     return parser
+
+
+def _add_storage(commands: Any) -> None:
+    from optimizer.storage_command import PARTS, USUAL_AGE_DAYS
+
+    storage = commands.add_parser("storage", help="show what takes space in the store; free some")
+    storage.add_argument(
+        "--free",
+        choices=PARTS,
+        help="cache: results and files that nothing refers to; uploads: models and datasets in no "
+        "study; logs: of deleted runs; temporary: what killed processes left; database: its gaps",
+    )
+    storage.add_argument(
+        "--older-than",
+        type=float,
+        default=USUAL_AGE_DAYS,
+        metavar="DAYS",
+        help=f"of cached results and uploads (default: {USUAL_AGE_DAYS:g})",
+    )
+    _add_json(storage)
+    storage.set_defaults(act=_storage)
+
+
+def _storage(options: argparse.Namespace) -> int:
+    from optimizer.storage_command import storage
+
+    return storage(options.free, options.older_than, as_json=options.json)
 
 
 def _report_choices(options: argparse.Namespace) -> Any:

@@ -10,13 +10,14 @@ import json
 import os
 import secrets
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from optimizer.errors import InputError
+from optimizer.quotas import LIMITS_KEY, Quotas
 
 SETTINGS_FILE = "settings.json"
 VARIABLES = {
@@ -49,6 +50,7 @@ class Settings:
             are kept apart by it.
         stage_minutes: processor time after which a stage is ended, in minutes, of all its threads
             together.
+        limits: how much the store may take and how much may wait.
     """
 
     scheduler: str | None = None
@@ -56,6 +58,7 @@ class Settings:
     slots: int | None = None
     threads: int | None = None
     stage_minutes: int | None = None
+    limits: Quotas = field(default_factory=Quotas)
 
     def __post_init__(self) -> None:
         for name, most in (("slots", 256), ("threads", 64), ("stage_minutes", MOST_STAGE_MINUTES)):
@@ -78,8 +81,15 @@ class Settings:
         Raises:
             InputError: one of them cannot be used; names it, and where it was set.
         """
-        values = {**_from_file(home / SETTINGS_FILE), **from_environment()}
-        return cls(**values)
+        saved = _from_file(home / SETTINGS_FILE)
+        limits = Quotas.of(saved.pop(LIMITS_KEY, {}))
+        return cls(**{**saved, **from_environment()}, limits=limits)
+
+    @classmethod
+    def saved(cls, home: Path) -> Settings:
+        """What a person set for a store, without the environment. Raises as :meth:`load`."""
+        saved = _from_file(home / SETTINGS_FILE)
+        return cls(**{**saved, LIMITS_KEY: Quotas.of(saved.get(LIMITS_KEY, {}), {})})
 
     def save(self, home: Path) -> None:
         """Keep the settings for a store; they are whole after a power cut, the old or the new.
@@ -88,6 +98,7 @@ class Settings:
             InputError: the folder cannot be written to.
         """
         kept = {name: value for name, value in asdict(self).items() if value is not None}
+        kept[LIMITS_KEY] = self.limits.changed()
         path = home / SETTINGS_FILE
         draft = home / "tmp" / secrets.token_hex(16)  # the store clears it away if we are killed
         try:
@@ -144,6 +155,15 @@ def capacity(settings: Settings) -> Capacity:
     fitting = max(1, int(memory / _MEMORY_PER_SLOT))
     slots = settings.slots or max(1, min(cores // threads, fitting))
     return Capacity(slots, threads, memory)
+
+
+def load_limits(home: Path) -> Quotas:
+    """The limits that hold for a store, whatever its other settings are.
+
+    Raises:
+        InputError: one of them cannot be used.
+    """
+    return Quotas.of(_from_file(home / SETTINGS_FILE).get(LIMITS_KEY, {}))
 
 
 def available_cores() -> int:
@@ -203,10 +223,12 @@ def _from_file(path: Path) -> dict[str, Any]:
         raise InputError(
             f"The file {path} cannot be read as JSON. Mend it, or delete it for the defaults."
         ) from None
-    known = {field.name for field in fields(Settings)}
+    known = {item.name for item in fields(Settings)}
     if not isinstance(content, dict) or set(content) - known:
         raise InputError(
             f"The file {path} has settings that are not known. Known ones are: "
             f"{', '.join(sorted(known))}."
         )
+    if not isinstance(content.get(LIMITS_KEY, {}), dict):
+        raise InputError(f"In the file {path}, “{LIMITS_KEY}” is an object with a number for each.")
     return content

@@ -11,7 +11,6 @@ from pathlib import Path
 from optimizer.store.adoption import Adoption
 from optimizer.store.base import home_folder, new_id, utc_now
 from optimizer.store.database import StoreError
-from optimizer.store.housekeeping import Housekeeping
 from optimizer.store.records import (
     ACTIVE,
     FINISHED,
@@ -31,7 +30,8 @@ from optimizer.store.runs import Runs
 from optimizer.store.scope import Scope
 from optimizer.store.searches import Searches
 from optimizer.store.sharing import ReadingOnly
-from optimizer.store.uploads import Uploads
+from optimizer.store.space import Space
+from optimizer.store.space_facts import SpaceUse, StudySpace, UploadSpace
 
 __all__ = [
     "ACTIVE",
@@ -44,18 +44,21 @@ __all__ = [
     "RunStage",
     "Scope",
     "Share",
+    "SpaceUse",
     "Store",
     "StoreError",
     "Study",
     "StudyReport",
+    "StudySpace",
     "Trial",
+    "UploadSpace",
     "Variant",
     "new_id",
     "utc_now",
 ]
 
 
-class Store(Uploads, Adoption, Runs, Searches, Housekeeping, ReadingOnly):
+class Store(Adoption, Runs, Searches, Space, ReadingOnly):
     """One store; safe to share between threads, and to open in several processes at once.
 
     Attributes:

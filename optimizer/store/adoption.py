@@ -39,11 +39,15 @@ class Adoption(Sharing):
         A model or dataset that is there with the same bytes, name and facts is used; one with
         other facts is left as it is, and a record of its own is made. A sample that another
         process adopted meanwhile is returned instead.
+
+        Raises:
+            QuotaError: there are as many studies as there may be.
         """
         with self._db.write():
             known = self.study_of_archive(archive_sha256) if study.origin == "sample" else None
             if known is not None:
                 return known
+            self.check_room_for_study()
             adopted = replace(
                 study,
                 model_id=self._same_or_new(model, "models"),

@@ -39,13 +39,20 @@ def import_study(
 
     Raises:
         InputError: the archive cannot be used, in one or two sentences; the store is unchanged.
+        QuotaError: there is no room for another study or for its files; the store is unchanged.
         StoreError: the disk is full or not writable.
     """
     with _opened(source) as file:
         reader = ArchiveReader(file)
         if origin == "sample" and (known := store.study_of_archive(reader.manifest_sha256)):
             return known
+        store.check_room_for_study()
         entry = _checked_study(reader)
+        for name, size in (
+            (entry.model.file_name, entry.model.size_bytes),
+            (entry.dataset.file_name, entry.dataset.size_bytes),
+        ):
+            store.limits().check_upload(clean_name(name, "upload"), size)
         for name in reader.names:
             check_content(name, reader.read(name))
         with store.writing():

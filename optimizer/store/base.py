@@ -7,18 +7,23 @@ import os
 import secrets
 import sqlite3
 import unicodedata
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from optimizer.errors import InputError
+from optimizer.quotas import Quotas
+from optimizer.settings import load_limits
 from optimizer.store.artifacts import Artifacts
 from optimizer.store.database import Database, StoreError
-from optimizer.store.durable import Workspace, make_folder, remove, storage_faults
+from optimizer.store.durable import Workspace, make_folder, remove, size_of, storage_faults
 from optimizer.store.files import UploadedFiles
+from optimizer.store.kept_variants import KeptVariants
 from optimizer.store.logs import RunLogs
+from optimizer.store.records import DiskUse
+from optimizer.store.room import Room
 from optimizer.store.rows import from_row, to_columns
 from optimizer.store.scope import OWNED, Scope
 
@@ -32,6 +37,8 @@ _NOUNS = {
     "runs": "run",
 }
 _NAME_LENGTH = 120
+ENGINE_LOG = "engine.log"
+"""What the engine says of itself, in the store's folder."""
 
 
 def utc_now() -> str:
@@ -62,12 +69,14 @@ class StoreBase:
         with storage_faults(home):
             for name in ("tmp", "files", "artifacts", "logs"):
                 make_folder(home / name)
-            self._workspace = Workspace(home / "tmp")
+            room = Room(home, lambda: self.disk_use().total_bytes, self.limits)
+            self._workspace = Workspace(home / "tmp", room.admit)
             self._workspace.remove_stray()
         self.artifacts = Artifacts(home / "artifacts", self._workspace)
         self.files = UploadedFiles(home / "files", self._workspace)
         self._logs = RunLogs(home / "logs")
         self._db = Database(home / "featherweight.db", self._is_new)
+        self._kept_variants = KeptVariants(self._db)
 
     def _is_new(self) -> bool:
         """Whether no upload and no result is stored yet."""
@@ -79,6 +88,7 @@ class StoreBase:
         other = copy.copy(self)
         other.scope = scope
         other._db = self._db.seen_through(scope.views())
+        other._kept_variants = self._kept_variants.seen_through(other._db)
         if scope.study_id is not None:
             other._db.refuse_writes()
         return other
@@ -91,6 +101,33 @@ class StoreBase:
     def _owner(self) -> str | None:
         """Whose records this object makes; ``None``: nobody's."""
         return self.scope.owner if self.scope else None
+
+    def _require_whole(self) -> None:
+        """Refuse, within a scope, what concerns everybody's work."""
+        if self.scope is not None:
+            raise InputError(
+                "This concerns everybody's work: only whoever runs this workbench may do it."
+            )
+
+    def limits(self) -> Quotas:
+        """The limits that hold for this store now.
+
+        Raises:
+            InputError: one of them cannot be used; says where it was set.
+        """
+        return load_limits(self.home)
+
+    def disk_use(self) -> DiskUse:
+        """Bytes by kind."""
+        path = self._db.path
+        database = [path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")]
+        return DiskUse(
+            database_bytes=sum(size_of(part) for part in database),
+            files_bytes=self.files.bytes_on_disk(),
+            artifacts_bytes=self.artifacts.bytes_on_disk(),
+            logs_bytes=self._logs.bytes_on_disk() + size_of(self.home / ENGINE_LOG),
+            temporary_bytes=size_of(self.home / "tmp"),
+        )
 
     def _get(self, kind: type[R], table: str, record_id: str) -> R:
         """One record by id, or an :class:`InputError` that says it is gone."""
@@ -184,6 +221,15 @@ class StoreBase:
             "SELECT sha256 FROM main.models UNION SELECT sha256 FROM main.datasets"
         )
         return {row[0] for row in rows}
+
+    @contextmanager
+    def one_change(self) -> Iterator[None]:
+        """Several changes as one: all of them are there afterwards, or none.
+
+        Others that write wait meanwhile, so keep it short.
+        """
+        with self._db.write():
+            yield
 
     def version(self) -> int:
         """A number that changes with every change of the store by any process; costs ~20 µs.

@@ -150,6 +150,27 @@ class Database:
         found = self.row("SELECT version FROM changes")
         return int(found[0]) if found else 0
 
+    def spare_bytes(self) -> int:
+        """Bytes that :meth:`compact` would give back: free pages, and the write-ahead log."""
+        free, size = (self.row(f"PRAGMA {name}") for name in ("freelist_count", "page_size"))
+        log = self.path.with_name(self.path.name + "-wal")
+        waiting = log.stat().st_size if log.exists() else 0
+        return (free[0] * size[0] if free and size else 0) + waiting
+
+    def compact(self) -> None:
+        """Write the database anew without free pages, and empty the write-ahead log.
+
+        Raises:
+            InputError: after :meth:`refuse_writes`.
+            StoreError: another process keeps it busy, or the disk is full.
+        """
+        if self._reading_only:
+            raise InputError(READING_ONLY)
+        with self._faults():
+            connection = self._connection()
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Close this thread's connection; it opens again when needed."""
         connection = getattr(self._local, "connection", None)

@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -69,10 +69,15 @@ class Workspace:
 
     Who prepares something shares a lock, which the kernel frees at any death. When nobody holds
     it, whatever lies in the folder was left by a writer that was killed: no clock has to say so.
+
+    Args:
+        root: the folder.
+        admit: told how many bytes are to be written, and refuses when there is no room.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, admit: Callable[[int], None] = lambda size_bytes: None) -> None:
         self.root = root
+        self._admit = admit
         self._reading_only = False
 
     def refuse_writes(self) -> None:
@@ -118,8 +123,13 @@ class Workspace:
             os.close(descriptor)
 
     def place_file(self, data: bytes, target: Path) -> None:
-        """Put ``data`` at ``target`` as a whole, replacing what was there."""
+        """Put ``data`` at ``target`` as a whole, replacing what was there.
+
+        Raises:
+            QuotaError: there is no room for it.
+        """
         prepared = self.new_path()
+        self._admit(len(data))
         with self.writing(), storage_faults(target):
             try:
                 write_file(prepared, data)
@@ -130,8 +140,13 @@ class Workspace:
                 prepared.unlink(missing_ok=True)
 
     def prepare_folder(self, files: Mapping[str, bytes]) -> Path:
-        """A flushed folder with these files, to be renamed by the caller, who is writing."""
+        """A flushed folder with these files, to be renamed by the caller, who is writing.
+
+        Raises:
+            QuotaError: there is no room for them.
+        """
         prepared = self.new_path()
+        self._admit(sum(len(data) for data in files.values()))
         with storage_faults(prepared):
             try:
                 prepared.mkdir(mode=0o700)
@@ -162,10 +177,18 @@ class Workspace:
         with self.nobody_writes() as alone:
             if not alone:
                 return
-            for entry in list(os.scandir(self.root)):
-                if _PREPARED.fullmatch(entry.name):
-                    with suppress(OSError):  # a folder on a medium that can only be read
-                        remove(Path(entry.path))
+            for path in self._prepared():
+                with suppress(OSError):  # a folder on a medium that can only be read
+                    remove(path)
+
+    def stray_bytes(self) -> int:
+        """Bytes that :meth:`remove_stray` would free; 0 while somebody writes."""
+        with self.nobody_writes() as alone:
+            return sum(map(size_of, self._prepared())) if alone else 0
+
+    def _prepared(self) -> list[Path]:
+        found = list(os.scandir(self.root))
+        return [Path(entry.path) for entry in found if _PREPARED.fullmatch(entry.name)]
 
 
 def remove(path: Path) -> int:
@@ -180,9 +203,12 @@ def remove(path: Path) -> int:
 
 def hashes_below(root: Path) -> Iterator[str]:
     """Names that are SHA-256 in ``root/<two digits>/``; whatever else lies there is not ours."""
-    for path in sorted(root.glob("[0-9a-f][0-9a-f]/*")):
-        if _SHA256.fullmatch(path.name):
-            yield path.name
+    for folder in sorted(root.glob("[0-9a-f][0-9a-f]")):
+        try:
+            names = sorted(os.listdir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        yield from (name for name in names if _SHA256.fullmatch(name))
 
 
 def size_of(path: Path) -> int:

@@ -5,25 +5,12 @@ from __future__ import annotations
 import time
 
 from optimizer.store.base import StoreBase
-from optimizer.store.durable import size_of
-from optimizer.store.records import DiskUse
 
 RECENT_SECONDS = 3600.0
 
 
 class Housekeeping(StoreBase):
-    """Disk use and garbage collection."""
-
-    def disk_use(self) -> DiskUse:
-        """Bytes by kind."""
-        path = self._db.path
-        database = [path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")]
-        return DiskUse(
-            database_bytes=sum(size_of(part) for part in database),
-            files_bytes=self.files.bytes_on_disk(),
-            artifacts_bytes=self.artifacts.bytes_on_disk(),
-            logs_bytes=self._logs.bytes_on_disk(),
-        )
+    """What a study takes, and garbage collection."""
 
     def study_bytes(self, study_id: str) -> int:
         """Bytes of the stage results that a study's variants refer to, each counted once."""

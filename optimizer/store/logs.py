@@ -60,6 +60,10 @@ class RunLogs:
             return 0
         return freed
 
+    def size_bytes(self, run_id: str) -> int:
+        """Bytes of a run's log; 0 when there is none."""
+        return size_of(self._path(run_id))
+
     def run_ids(self) -> list[str]:
         """Runs that have a log."""
         return sorted(path.stem for path in self.root.glob("*.log"))

@@ -288,8 +288,10 @@ class DiskUse:
     files_bytes: int
     artifacts_bytes: int
     logs_bytes: int
+    temporary_bytes: int = 0
 
     @property
     def total_bytes(self) -> int:
         """All of it."""
-        return self.database_bytes + self.files_bytes + self.artifacts_bytes + self.logs_bytes
+        kept = self.database_bytes + self.files_bytes + self.artifacts_bytes
+        return kept + self.logs_bytes + self.temporary_bytes

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from optimizer.quotas import QuotaError
 from optimizer.store.base import StoreBase, new_id, utc_now
 from optimizer.store.records import (
     FINISHED,
@@ -45,6 +46,7 @@ class Runs(StoreBase):
 
         Raises:
             InputError: a record it names is not in the store.
+            QuotaError: it has too many variants, or as many runs wait as may.
         """
         run = Run(
             id=new_id(),
@@ -62,18 +64,43 @@ class Runs(StoreBase):
             finished_at=None,
             cancel_requested=False,
         )
+        try:
+            self._add_run(run)
+        except QuotaError:
+            self._forget_never_asked(run.variant_ids)
+            raise
+        return run
+
+    def _add_run(self, run: Run) -> None:
         with self._db.write() as connection:
-            named = (("models", model_id), ("datasets", dataset_id), ("studies", study_id))
+            named = (
+                ("models", run.model_id),
+                ("datasets", run.dataset_id),
+                ("studies", run.study_id),
+            )
             wanted = [(table, record_id) for table, record_id in named if record_id is not None]
-            for table, record_id in (*wanted, *(("variants", v) for v in variant_ids)):
+            for table, record_id in (*wanted, *(("variants", v) for v in run.variant_ids)):
                 self._require(table, record_id)
+            active = self._db.row(
+                "SELECT count(*) FROM main.runs WHERE state IN ('queued', 'running')"
+            )
+            self.limits().check_run(int(active[0]) if active else 0, len(run.variant_ids))
             self._insert("runs", {n: getattr(run, n) for n in run.__dataclass_fields__})
             connection.executemany(
                 "UPDATE main.variants SET state = 'queued', error = NULL "
                 "WHERE id = ? AND state IN ('failed', 'cancelled')",
-                [(variant_id,) for variant_id in variant_ids],
+                [(variant_id,) for variant_id in run.variant_ids],
             )
-        return run
+
+    def _forget_never_asked(self, variant_ids: Sequence[str]) -> None:
+        """Delete those variants that were added for a run which was then refused."""
+        with self._db.write() as connection:
+            connection.execute(
+                "DELETE FROM main.variants WHERE state = 'queued' AND results IS NULL "
+                "AND id IN (SELECT value FROM json_each(?)) AND id NOT IN "
+                "(SELECT each.value FROM main.runs, json_each(main.runs.variant_ids) AS each)",
+                (to_columns({"variant_ids": variant_ids})["variant_ids"],),
+            )
 
     def get_run(self, run_id: str) -> Run:
         """One run. Raises :class:`InputError` when there is none."""

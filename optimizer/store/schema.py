@@ -186,6 +186,31 @@ _OWNERS = tuple(
     )
 )
 """What was there before belongs to nobody: seen by the command line and where nobody signs in."""
+_NUMBER_THE_CHANGE = """
+    INSERT INTO variant_changes (study_id, changed, removed) VALUES (NEW.study_id, 1, 0)
+        ON CONFLICT (study_id) DO UPDATE SET changed = changed + 1;
+    UPDATE variants
+        SET changed = (SELECT changed FROM variant_changes WHERE study_id = NEW.study_id)
+        WHERE seq = NEW.seq;
+"""
+_CHANGES_OF_VARIANTS = (
+    "ALTER TABLE variants ADD COLUMN changed INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX variants_by_change ON variants (study_id, changed)",
+    """CREATE TABLE variant_changes (
+        study_id TEXT PRIMARY KEY REFERENCES studies (id) ON DELETE CASCADE,
+        changed INTEGER NOT NULL,
+        removed INTEGER NOT NULL
+    )""",
+    "INSERT INTO variant_changes SELECT DISTINCT study_id, 0, 0 FROM variants",
+    f"CREATE TRIGGER variant_added AFTER INSERT ON variants BEGIN {_NUMBER_THE_CHANGE} END",
+    "CREATE TRIGGER variant_changed AFTER UPDATE OF recipe, name, state, error, results, stages "
+    f"ON variants BEGIN {_NUMBER_THE_CHANGE} END",
+    """CREATE TRIGGER variant_removed AFTER DELETE ON variants BEGIN
+        UPDATE variant_changes SET changed = changed + 1, removed = removed + 1
+            WHERE study_id = OLD.study_id;
+    END""",
+)
+"""Each change of a study's variants has a number, so that only what changed is read again."""
 MIGRATIONS: tuple[tuple[Step, ...], ...] = (
     _FIRST,
     (_hash_recipes_anew,),
@@ -194,6 +219,7 @@ MIGRATIONS: tuple[tuple[Step, ...], ...] = (
     _SEARCHES,
     _REPORTS_AND_LINKS,
     _OWNERS,
+    _CHANGES_OF_VARIANTS,
 )
 """Statements and functions that lead from schema version i to i + 1."""
 

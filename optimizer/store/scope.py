@@ -20,6 +20,7 @@ _OWNER = re.compile(r"[0-9a-f]{32}")
 _STUDY = re.compile(r"[0-9a-f]{0,64}")
 _FOLLOWING = {
     "variants": "study_id IN (SELECT id FROM temp.studies)",
+    "variant_changes": "study_id IN (SELECT id FROM temp.studies)",
     "reports": "study_id IN (SELECT id FROM temp.studies)",
     "shares": "study_id IN (SELECT id FROM temp.studies)",
     "run_stages": "run_id IN (SELECT id FROM temp.runs)",

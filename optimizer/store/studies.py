@@ -37,6 +37,7 @@ class Studies(StoreBase):
 
         Raises:
             InputError: the model or the dataset is not in the store.
+            QuotaError: there are as many studies as there may be.
         """
         study = Study(
             new_id(),
@@ -52,8 +53,18 @@ class Studies(StoreBase):
         with self._db.write():
             self._require("models", model_id)
             self._require("datasets", dataset_id)
+            self.check_room_for_study()
             self._insert_study(study)
         return study
+
+    def check_room_for_study(self) -> None:
+        """Refuse when there are as many studies as there may be, whoever owns them.
+
+        Raises:
+            QuotaError: there are.
+        """
+        row = self._db.row("SELECT count(*) FROM main.studies")
+        self.limits().check_studies(int(row[0]) if row else 0)
 
     def get_study(self, study_id: str) -> Study:
         """One study with its counts. Raises :class:`InputError` when there is none."""
@@ -99,8 +110,13 @@ class Studies(StoreBase):
         return self.add_variants(study_id, [recipe])[0]
 
     def add_variants(self, study_id: str, recipes: list[Recipe]) -> list[Variant]:
-        """Add several recipes in one transaction; see :meth:`add_variant`."""
+        """Add several recipes in one transaction; see :meth:`add_variant`.
+
+        Raises:
+            QuotaError: they are more than one run may have.
+        """
         added = []
+        self.limits().check_run(0, len(recipes))
         with self._db.write():
             self._require("studies", study_id)
             for given in recipes:
@@ -123,8 +139,19 @@ class Studies(StoreBase):
 
     def list_variants(self, study_id: str) -> list[Variant]:
         """A study's variants in the order they were added."""
-        rows = self._db.rows("SELECT * FROM variants WHERE study_id = ? ORDER BY seq", (study_id,))
-        return from_rows(Variant, rows)
+        return list(self.variants_of(study_id))
+
+    def variants_of(self, study_id: str) -> tuple[Variant, ...]:
+        """As :meth:`list_variants`; the same tuple as long as none of them changed.
+
+        Only those that changed are read again. Their ``results`` are shared: nobody may change
+        them.
+        """
+        return self._kept_variants.of(study_id)
+
+    def variants_version(self, study_id: str) -> tuple[int, int]:
+        """Numbers that change when a variant of the study does, whoever changes it; some 20 µs."""
+        return self._kept_variants.version(study_id) or (0, 0)
 
     def baseline(self, study_id: str) -> Variant | None:
         """The study's baseline, whatever its state; ``None`` when it was never added."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from optimizer.errors import InputError
+from optimizer.quotas import QuotaError
 from optimizer.store.base import StoreBase, clean_name, new_id, utc_now
 from optimizer.store.records import Dataset, Model
 from optimizer.store.rows import from_row, from_rows, to_json
@@ -19,11 +21,14 @@ class Uploads(StoreBase):
     """Models and datasets: their bytes, names and facts."""
 
     def add_model(self, file_name: str, data: bytes) -> Model:
-        """Keep a model file; the same bytes under the same name give the same record."""
+        """Keep a model file; the same bytes under the same name give the same record.
+
+        Raises:
+            QuotaError: it is too large, there is no room, or too many are in no study.
+        """
         file_name = _base_name(file_name, "model")
-        sha256 = self.files.write(data)
-        with self._db.write():
-            self._still_there(sha256, data)
+        sha256 = self._take_in(file_name, data)
+        with self._new_upload(sha256, data):
             # Facts that came with an archive are its word only: never taken for our own.
             row = self._db.row(
                 "SELECT * FROM models WHERE sha256 = ? AND file_name = ? "
@@ -32,6 +37,7 @@ class Uploads(StoreBase):
             )
             if row is not None:
                 return from_row(Model, row)
+            self.limits().check_unused_uploads(self._count_unused())
             model = Model(new_id(), _stem(file_name), file_name, sha256, len(data), utc_now())
             self._insert("models", asdict(model))
         return model
@@ -80,11 +86,13 @@ class Uploads(StoreBase):
             test_share: share of the samples to hold out when the file has no test set.
             split_seed: seed of that split.
             options: how else to read it, as :class:`optimizer.data.options.DataOptions` dumps.
+
+        Raises:
+            QuotaError: it is too large, there is no room, or too many are in no study.
         """
         file_name = _base_name(file_name, "data")
-        sha256 = self.files.write(data)
-        with self._db.write():
-            self._still_there(sha256, data)
+        sha256 = self._take_in(file_name, data)
+        with self._new_upload(sha256, data):
             row = self._db.row(
                 "SELECT * FROM datasets WHERE sha256 = ? AND file_name = ? AND test_share = ? "
                 "AND split_seed = ? AND options = ? AND origin != 'imported' AND owner IS ?",
@@ -99,6 +107,7 @@ class Uploads(StoreBase):
             )
             if row is not None:
                 return from_row(Dataset, row)
+            self.limits().check_unused_uploads(self._count_unused())
             dataset = Dataset(
                 new_id(),
                 _stem(file_name),
@@ -168,6 +177,33 @@ class Uploads(StoreBase):
         """Under the write lock: a deletion may have swept the bytes since they were written."""
         if not self.files.has(sha256):
             self.files.write(data)
+
+    def _take_in(self, file_name: str, data: bytes) -> str:
+        self.limits().check_upload(file_name, len(data))
+        return self.files.write(data)
+
+    @contextmanager
+    def _new_upload(self, sha256: str, data: bytes) -> Iterator[None]:
+        """Under the write lock; bytes whose record is refused do not stay."""
+        try:
+            with self._db.write():
+                # A deletion may have swept the bytes since they were written.
+                if not self.files.has(sha256):
+                    self.files.write(data)
+                yield
+        except QuotaError:
+            self._sweep(set(), {sha256})
+            raise
+
+    def _count_unused(self) -> int:
+        """Models and datasets that no study uses, whoever owns them."""
+        row = self._db.row(
+            "SELECT (SELECT count(*) FROM main.models "
+            "WHERE id NOT IN (SELECT model_id FROM main.studies)) "
+            "+ (SELECT count(*) FROM main.datasets "
+            "WHERE id NOT IN (SELECT dataset_id FROM main.studies))"
+        )
+        return int(row[0]) if row else 0
 
     def _refuse_while_used(self, column: str, record_id: str, what: str) -> None:
         rows = self._db.rows(

@@ -30,7 +30,7 @@ _INT8 = Recipe.parse({"quantize": {"mode": "int8"}})
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _known(study_id: str, version: int) -> Situation:
     study = context.store().get_study(study_id)
-    return situation(context.store(), study, context.read_variants(study_id, version))
+    return situation(context.store(), study, context.store().variants_of(study_id))
 
 
 def known_situation(study: Study) -> Situation:

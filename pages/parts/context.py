@@ -28,6 +28,8 @@ MODEL = "pages/study/model.py"
 RUNS = "pages/study/runs.py"
 STUDIES = "pages/start/studies.py"
 NEW_STUDY = "pages/start/new_study.py"
+STORAGE = "pages/start/storage.py"
+SETTINGS = "pages/start/settings.py"
 
 _STUDY = "study"
 _VARIANT = "variant"
@@ -50,6 +52,16 @@ def store() -> Store:
         st.rerun()  # what is drawn on its own goes on after a sign-in has run out
         raise
     return _store() if person is None else _own_store(person.owner)
+
+
+def whole_store() -> Store:
+    """The store with everybody's work in it, for whoever runs this workbench.
+
+    Raises:
+        InputError: this session does not.
+    """
+    sign_in.require_administrator()
+    return _store()
 
 
 def later(make: Callable[[], Any]) -> Callable[[], Any]:
@@ -158,18 +170,8 @@ def remember_study(study_id: str) -> None:
 
 
 def study_variants(study: Study) -> list[Variant]:
-    """The study's variants as they are now; read again only when the store has changed.
-
-    A thousand of them take 40 ms to read and more to look through, and most clicks change
-    nothing in the store.
-    """
-    return list(read_variants(study.id, store().version()))
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def read_variants(study_id: str, version: int) -> tuple[Variant, ...]:
-    """The variants as of a version of the store; see :func:`study_variants`."""
-    return tuple(store().list_variants(study_id))
+    """The study's variants as they are now; only those that changed are read again."""
+    return store().list_variants(study.id)
 
 
 def chosen_variant_id(study: Study) -> str | None:

@@ -26,13 +26,13 @@ MARK = "explore_x"
 
 
 def study_table(study: Study) -> Table:
-    """The study's variants as columns, read again only when the store has changed."""
-    return _table(study.id, context.store().version())
+    """The study's variants as columns, made anew only when one of them has changed."""
+    return _table(study.id, context.store().variants_version(study.id))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _table(study_id: str, version: int) -> Table:
-    return explore_table(context.read_variants(study_id, version))
+def _table(study_id: str, version: tuple[int, int]) -> Table:
+    return explore_table(context.store().variants_of(study_id))
 
 
 def open_view(study: Study, table: Table) -> View | None:

@@ -15,6 +15,7 @@ from pages.parts import context
 from pages.parts.bring_data import DataFile, choose_data
 from pages.parts.bring_model import choose_model
 from pages.parts.objective_form import objective_form
+from pages.parts.refusals import draw_refusal
 from pages.parts.runs import live_runs, run_card
 from pages.parts.text import plain
 
@@ -70,7 +71,7 @@ def _read(model_file: tuple[str, bytes], data_file: DataFile, *, at_once: bool) 
             data_file.options.dump(),
         )
     except FeatherweightError as error:
-        st.error(plain(str(error)), title="The files cannot be stored")
+        draw_refusal(error, "The files cannot be stored")
         return
     store.queue_run("import_model", f"Read {model.file_name}", model_id=model.id)
     st.query_params.from_dict({_MODEL: model.id, _DATASET: dataset.id})
@@ -206,7 +207,7 @@ def _create(name: str, model: Model, dataset: Dataset, choice: Choice) -> None:
             name, model.id, dataset.id, str(choice.task), objective=choice.objective
         )
     except InputError as error:
-        st.error(plain(str(error)))
+        draw_refusal(error, "The study cannot be made")
         return
     baseline = store.add_variant(study.id, BASELINE)
     store.queue_run("variants", "Baseline", study_id=study.id, variant_ids=[baseline.id])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from optimizer.settings import (
 from optimizer.store.records import ACTIVE
 from pages.parts import context, sign_in
 from pages.parts.faults import explaining
+from pages.parts.limits_form import limits_form
 from pages.parts.text import plain
 
 _STATES = {
@@ -52,6 +54,8 @@ def draw() -> None:
     st.subheader("Where and how it works")
     if sign_in.may_administer():
         _form()
+        st.subheader("Limits of the store", anchor="limits")
+        limits_form()
     else:
         st.info(
             "These settings are for whoever runs this workbench: they concern everybody's work.",
@@ -269,9 +273,11 @@ def _apply(chosen: dict[str, Any]) -> None:
     try:
         if st.session_state["settings_place"] == "dask" and not chosen["scheduler"]:
             raise InputError("A Dask cluster needs its scheduler's address, tls://10.0.0.5:8786.")
-        Settings(**{name: value or None for name, value in chosen.items()})
+        saved = Settings.saved(store.home)
+        replace(saved, **{name: value or None for name, value in chosen.items()})  # type: ignore[arg-type]
         own = {n: v or None for n, v in chosen.items() if not os.environ.get(VARIABLES[n])}
-        Settings(**own).save(store.home)
+        unset = dict.fromkeys(VARIABLES)
+        replace(saved, **{**unset, **own}).save(store.home)  # type: ignore[arg-type]
     except InputError as error:
         st.error(plain(str(error)), title="These settings cannot be used")
         return

@@ -10,6 +10,7 @@ from optimizer.store.archive import export_study, import_study
 from optimizer.store.records import Study
 from pages.parts import context
 from pages.parts.faults import explaining
+from pages.parts.refusals import draw_refusal
 from pages.parts.text import plain
 
 _STEPS = (
@@ -55,6 +56,7 @@ def draw() -> None:
         f"On disk: {format_bytes(used.total_bytes)}, of which uploads "
         f"{format_bytes(used.files_bytes)} and results {format_bytes(used.artifacts_bytes)}."
     )
+    st.page_link(context.STORAGE, label="See and free space", icon=":material/database:")
 
 
 def _steps() -> None:
@@ -144,7 +146,7 @@ def _import() -> None:
         try:
             study = import_study(context.store(), upload)
         except FeatherweightError as error:
-            st.error(plain(str(error)), title="This archive cannot be imported")
+            draw_refusal(error, "This archive cannot be imported")
             return
         st.switch_page(context.COMPARE, query_params=context.study_link(study))
 

@@ -44,7 +44,11 @@ def test_recipes_of_the_first_version_are_found_by_their_new_hash(store: Store) 
     for table in ("models", "datasets", "studies"):
         connection.execute(f"DROP INDEX {table}_by_owner")
         later.setdefault(table, []).append("owner")
-    for table in ("trials", "reports", "shares"):
+    for trigger in ("added", "changed", "removed"):
+        connection.execute(f"DROP TRIGGER variant_{trigger}")
+    connection.execute("DROP INDEX variants_by_change")
+    later["variants"] = ["changed"]
+    for table in ("trials", "reports", "shares", "variant_changes"):
         connection.execute(f"DROP TABLE {table}")
     for table, columns in later.items():
         for column in columns:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -17,6 +17,7 @@ from optimizer.recipe import Cluster, Recipe
 from optimizer.store import Scope, Store, Trial
 from optimizer.store.records import RunStage, Share, Study, StudyReport
 from optimizer.store.scope import OWNED, UNSCOPED
+from optimizer.store.space_facts import UploadSpace
 
 from .building import build_study, rows
 
@@ -93,6 +94,7 @@ CALLS: dict[str, Callable[[Hers], Any]] = {
     "append_log": lambda h: h.bob.append_log(h.run, "x"),
     "baseline": lambda h: h.bob.baseline(h.study.id),
     "broken_variants": lambda h: h.bob.broken_variants(h.run),
+    "check_room_for_study": lambda h: h.bob.check_room_for_study(),
     "claim_run": lambda h: h.bob.claim_run(h.run),
     "collect_garbage": lambda h: h.bob.collect_garbage(min_age_seconds=0),
     "count_variants": lambda h: h.bob.count_variants(h.run),
@@ -101,8 +103,17 @@ CALLS: dict[str, Callable[[Hers], Any]] = {
     ),
     "delete_dataset": lambda h: h.bob.delete_dataset(h.study.dataset_id),
     "delete_model": lambda h: h.bob.delete_model(h.study.model_id),
+    "delete_studies": lambda h: h.bob.delete_studies([h.study.id]),
     "delete_study": lambda h: h.bob.delete_study(h.study.id),
+    "delete_uploads": lambda h: h.bob.delete_uploads(unused_of(h)),
     "delete_variant": lambda h: h.bob.delete_variant(h.variant),
+    "compact_database": lambda h: h.bob.compact_database(),
+    "free_cache": lambda h: h.bob.free_cache(0),
+    "free_logs": lambda h: h.bob.free_logs(),
+    "free_temporary": lambda h: h.bob.free_temporary(),
+    "freed_by_cache": lambda h: h.bob.freed_by_cache(0),
+    "freed_by_studies": lambda h: h.bob.freed_by_studies([h.study.id]) or None,
+    "freed_by_uploads": lambda h: h.bob.freed_by_uploads(unused_of(h)) or None,
     "file_path": lambda h: h.bob.file_path(model_of(h).sha256),
     "get_dataset": lambda h: h.bob.get_dataset(h.study.dataset_id),
     "get_model": lambda h: h.bob.get_model(h.study.model_id),
@@ -140,8 +151,12 @@ CALLS: dict[str, Callable[[Hers], Any]] = {
     "set_study_environment": lambda h: h.bob.set_study_environment(h.study.id, {}),
     "share_study": lambda h: h.bob.share_study(h.study.id),
     "shared_study": lambda h: h.bob.shared_study(h.share.token),
+    "space_use": lambda h: h.bob.space_use(),
     "study_bytes": lambda h: h.bob.study_bytes(h.study.id) or None,
     "study_of_archive": lambda h: h.bob.study_of_archive("0" * 64),
+    "unused_uploads": lambda h: h.bob.unused_uploads(),
+    "variants_of": lambda h: h.bob.variants_of(h.study.id),
+    "variants_version": lambda h: h.bob.variants_version(h.study.id),
     "update_run": lambda h: h.bob.update_run(h.run, title="x"),
     "update_variant": lambda h: h.bob.update_variant(h.variant, name="x"),
     "withdraw": lambda h: h.bob.withdraw(
@@ -151,6 +166,7 @@ CALLS: dict[str, Callable[[Hers], Any]] = {
 """Method → Bob's try at what is Ada's."""
 OF_NOBODY = {
     *("artifacts", "close", "files", "home", "marker", "open", "scope", "scoped"),
+    *("limits", "one_change", "writing"),
     *("disk_use", "engine_state", "has_changed_since", "refuse_changes", "set_engine_state"),
     "version",
 }
@@ -166,6 +182,13 @@ def model_of(hers: Hers) -> Any:
 
 def data_of(hers: Hers) -> Any:
     return hers.all.get_dataset(hers.study.dataset_id)
+
+
+def unused_of(hers: Hers) -> list[UploadSpace]:
+    """Her uploads, as somebody would name them who knows their ids."""
+    ids: list[tuple[Literal["model", "dataset"], str]]
+    ids = [("model", hers.study.model_id), ("dataset", hers.study.dataset_id)]
+    return [UploadSpace(kind, upload_id, "x", 0, "", busy=False) for kind, upload_id in ids]
 
 
 def kept_of(hers: Hers) -> tuple[Any, ...]:
