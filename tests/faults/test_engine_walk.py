@@ -70,7 +70,7 @@ class Workbench:
         path = self.home / "journal"
         return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
 
-    def wait(self, condition, seconds=120):
+    def wait(self, condition, seconds=600):
         wait_until(condition, self.store, seconds)
 
     def close(self):

@@ -31,7 +31,7 @@ def damaged(store, monkeypatch):
     with (store.home / "featherweight.db").open("r+b") as file:
         file.seek((root - 1) * 4096)
         file.write(b"\xff" * 4096)
-    return "The store is damaged", "Restore a backup of the store's folder; or begin anew"
+    return "The store is damaged", "Restore a backup of the store's folder. Or begin anew"
 
 
 def not_a_database(store, monkeypatch):
@@ -55,19 +55,19 @@ def locked(store, monkeypatch):
     holder.execute("PRAGMA locking_mode = EXCLUSIVE")
     holder.execute("BEGIN EXCLUSIVE")
     store.holder = holder  # as long as the store
-    return "of no use just now", "another process"
+    return "cannot be used just now", "another process"
 
 
 def unreadable(store, monkeypatch):
     """As a folder of somebody else is, for whoever is not the superuser."""
     refuse_opening(monkeypatch, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
-    return "of no use just now", "Permission denied. Check that its folder exists"
+    return "cannot be used just now", "Permission denied. Check that its folder exists"
 
 
 def read_only(store, monkeypatch):
     refuse_opening(monkeypatch, OSError(errno.EROFS, os.strerror(errno.EROFS)))
     return (
-        "of no use just now",
+        "cannot be used just now",
         "system. Check that its folder exists",
     )
 
