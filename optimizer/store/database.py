@@ -39,8 +39,9 @@ class StoreError(FeatherweightError, RuntimeError):
 
 
 RESTORE = (
-    "Restore a backup of the store's folder; or begin anew: stop Featherweight, move "
-    "featherweight.db and the files whose names begin so to another place, and start it again"
+    "Restore a backup of the store's folder. Or begin anew: stop Featherweight, move "
+    "featherweight.db, featherweight.db-wal and featherweight.db-shm to another place, and start "
+    "it again"
 )
 _FAULTS = {
     "SQLITE_BUSY": "another process has kept it busy for {busy:g} s. Try again; if it stays so, "

@@ -25,12 +25,16 @@ def explained(*, whole_page: bool = False) -> Iterator[None]:
     Args:
         whole_page: whether nothing else is left on the page, so that it offers to try again.
     """
+    more = "Nothing that was finished is lost by this."
     try:
         yield
         return
     except StoreError as error:
-        title = "The store is damaged" if error.damaged else "The store is of no use just now"
-        text = str(error)
+        _log.error("%s", error, exc_info=error.__cause__)
+        title, text = "The store cannot be used just now", str(error)
+        if error.damaged:
+            title = "The store is damaged"
+            more = "Uploads and results are files beside the database, each with a checksum."
     except FeatherweightError as error:
         title, text = "This cannot be shown", str(error)
     except OSError as error:
@@ -43,7 +47,7 @@ def explained(*, whole_page: bool = False) -> Iterator[None]:
         )
     st.error(plain(text), title=title)
     if whole_page:
-        st.caption("Nothing that was finished is lost by this; the log of the app has the details.")
+        st.caption(f"{more} The log of the app has the details.")
         st.button("Try again", icon=":material/refresh:", help="Draws the page anew.")
 
 

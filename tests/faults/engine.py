@@ -69,20 +69,22 @@ def wanted():
 
 def is_new(place):
     """Whether the engine is to stand still at a place and none has yet."""
-    phases = wanted().get("phases", ())
     visited = home() / "visited"
     seen = visited.read_text().split() if visited.exists() else []
-    if place.partition(":")[2] not in phases or place in seen:
-        return False
-    with visited.open("a") as file:
+    return place.partition(":")[2] in wanted().get("phases", ()) and place not in seen
+
+
+def visit(place):
+    """Note that the engine stands still here, so that the next one does not."""
+    with (home() / "visited").open("a") as file:
         file.write(place + "\n")
-    return True
+    note("at", place)
 
 
 def stand_still(place):
     """Whoever comes here waits to be killed."""
     if is_new(place):
-        note("at", place)
+        visit(place)
         time.sleep(3600)
 
 
@@ -120,8 +122,8 @@ def install():
         def hear(event):
             if event.get("started"):
                 note("started", _names[job.key], job.key)
-                if job.key in _held:
-                    note("at", _held[job.key])
+                if job.key in _held and is_new(_held[job.key]):
+                    visit(_held[job.key])
             listen(event)
 
         return await run(self, job, hear)

@@ -71,6 +71,7 @@ def work(params, inputs, progress):
     progress(0.1, "under way")
     while walk["hold"]:
         time.sleep(0.05)
+        progress(0.1, "under way")  # said again, since what is said too early is not recorded
     return {name: _bytes(content) for name, content in _files(walk, inputs).items()}
 
 

@@ -58,7 +58,7 @@ def kill_stages(store, run, name):
     under_way(store, run, name)
     for process in stage_processes(store.engine_state().pid):
         process.kill()
-    ended = finish(store, run, 300)
+    ended = finish(store, run, 900)
     assert ended.state == "done" or "SIGKILL" in ended.error
     return ended.state == "failed"
 
@@ -89,7 +89,7 @@ def undisturbed(tmp_path):
     start_engine(store)
     assert [finish(store, run).state for run in reading(store).values()] == ["done", "done"]
     run = ask(store, open_study(store))
-    assert finish(store, run, 300).state == "done"
+    assert finish(store, run, 900).state == "done"
     stop_engine(store)
     return files_of(store)
 
@@ -107,7 +107,7 @@ def test_real_stages_killed_at_every_stage_end_in_words_and_the_next_run_makes_t
         study = open_study(store)
         failed = [name for name in STAGES if kill_stages(store, ask(store, study), name)]
         assert {"prune", "cluster", "quantize_aware"} <= set(failed)
-        assert finish(store, ask(store, study), 300).state == "done"
+        assert finish(store, ask(store, study), 900).state == "done"
         assert files_of(store) == undisturbed
     finally:
         stop_engine(store)
@@ -125,7 +125,7 @@ def test_a_real_engine_killed_at_every_stage_is_succeeded(tmp_path, undisturbed)
         run = ask(store, open_study(store))
         for name in STAGES:
             succeed(store, run, name)
-        assert finish(store, run, 300).state == "done"
+        assert finish(store, run, 900).state == "done"
         assert files_of(store) == undisturbed
         check_whole(store.home).close()
     finally:
@@ -172,7 +172,7 @@ def test_a_real_app_killed_at_every_stage_disturbs_no_run(tmp_path, undisturbed)
             under_way(store, run, name)
             os.killpg(app.pid, signal.SIGKILL)
             app.wait()
-        assert finish(store, run, 300).state == "done"
+        assert finish(store, run, 900).state == "done"
         assert holder(store.home) == engine
         assert files_of(store) == undisturbed
     finally:

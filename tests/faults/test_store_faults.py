@@ -19,7 +19,7 @@ from tests.engine.conftest import ROOT
 from tests.faults.writing import OTHER, check_whole, make_home, study_of
 from tests.store.building import listing
 
-RESTORE = "Restore a backup of the store's folder; or begin anew"
+RESTORE = "Restore a backup of the store's folder. Or begin anew"
 
 
 @pytest.fixture

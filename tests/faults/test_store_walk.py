@@ -15,7 +15,7 @@ SPARED = {
     "artifact over a damaged one": key("new"),
 }
 """What was damaged before; until it is written anew it stays so."""
-MAIN = ("upload", "artifact", "run", "export", "log", "settings")
+MAIN = ("upload", "artifact", "study", "log", "settings")
 """What meets a full disk in each run of the tests; the others are slow."""
 
 

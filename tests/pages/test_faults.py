@@ -31,7 +31,7 @@ def damaged(store, monkeypatch):
     with (store.home / "featherweight.db").open("r+b") as file:
         file.seek((root - 1) * 4096)
         file.write(b"\xff" * 4096)
-    return "The store is damaged", "Restore a backup of the store's folder; or begin anew"
+    return "The store is damaged", "Restore a backup of the store's folder. Or begin anew"
 
 
 def not_a_database(store, monkeypatch):
@@ -55,19 +55,19 @@ def locked(store, monkeypatch):
     holder.execute("PRAGMA locking_mode = EXCLUSIVE")
     holder.execute("BEGIN EXCLUSIVE")
     store.holder = holder  # as long as the store
-    return "of no use just now", "another process"
+    return "cannot be used just now", "another process"
 
 
 def unreadable(store, monkeypatch):
     """As a folder of somebody else is, for whoever is not the superuser."""
     refuse_opening(monkeypatch, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
-    return "of no use just now", "Permission denied. Check that its folder exists"
+    return "cannot be used just now", "Permission denied. Check that its folder exists"
 
 
 def read_only(store, monkeypatch):
     refuse_opening(monkeypatch, OSError(errno.EROFS, os.strerror(errno.EROFS)))
     return (
-        "of no use just now",
+        "cannot be used just now",
         "system. Check that its folder exists",
     )
 
@@ -124,14 +124,14 @@ def test_pages_of_damaged_results_say_what_makes_them_again(workbench):
 
 def test_what_a_full_disk_refuses_is_said_where_it_was_asked_for(workbench, monkeypatch):
     store, study = workbench.store, workbench.study
-    app = open_app("study/optimize")
+    app = open_app("study/compare")
 
     def full(self, **options):
         raise StoreError("The store: the disk is full. Free some space and try again.")
 
     with monkeypatch.context() as patched:
         patched.setattr(database_module.Database, "write", full)
-        check(button(app, "Run").click().run())
+        check(button(app, "Measure all latencies together").click().run())
         assert "the disk is full. Free some space" in texts(app)
     run = store.queue_run("variants", "Mine", study_id=study.id, variant_ids=[])
     app = open_app("study/runs")
@@ -160,7 +160,8 @@ def test_an_error_of_the_system_is_a_sentence_too(workbench, monkeypatch):
 
     monkeypatch.setattr(Artifacts, "bytes_on_disk", broken)
     app = open_app("start/studies")
-    assert "Input/output error (/somewhere). Check the disk's space and health" in texts(app)
+    assert "Input/output error" in texts(app)
+    assert "Check the disk's space and health" in texts(app)
 
 
 def test_broken_settings_can_be_replaced_on_their_page(workbench):
