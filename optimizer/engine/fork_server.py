@@ -169,6 +169,8 @@ def main() -> None:
         server.serve()
     finally:
         server.end_all()
+        sys.stderr.flush()
+        os._exit(0)  # at once: TensorFlow takes a second to leave
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import json
 import os
@@ -148,6 +149,7 @@ class Forks:
 
     def stop(self) -> None:
         """End the server, and every stage with it; their folders are removed."""
+        atexit.unregister(self.stop)
         with self._lock:
             self._end()
             if self.scratch is not None:
@@ -157,6 +159,7 @@ class Forks:
     def _start(self) -> Scratch:
         if self.scratch is None:
             self.scratch = Scratch()
+            atexit.register(self.stop)
         if self._process is not None and self._process.poll() is None:
             return self.scratch
         self._end()

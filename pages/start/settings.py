@@ -145,18 +145,12 @@ def _confinement() -> None:
         except StageError as error:
             st.error(plain(str(error)), title="This could not be tried out")
             return
-        st.dataframe(
-            pd.DataFrame(
-                {
-                    "Protection": [protection.name for protection in found],
-                    "Holds": ["yes" if protection.holds else "no" for protection in found],
-                    "What it means here": [protection.detail for protection in found],
-                }
-            ),
-            hide_index=True,
-            column_config={"What it means here": st.column_config.TextColumn(width="large")},
-            alt="Which protections of stage processes hold on this machine",
-        )
+        rows = {
+            "Holds": ["yes" if protection.holds else "no" for protection in found],
+            "What it means here": [plain(protection.detail) for protection in found],
+        }
+        names = pd.Index([protection.name for protection in found], name="Protection")
+        st.table(pd.DataFrame(rows, index=names))
         missing = [protection.name for protection in found if not protection.holds]
         if missing:
             st.warning(

@@ -67,15 +67,15 @@ def test_workers_and_slots_are_shown(workbench, monkeypatch):
     app = workbench.open("start/settings")
     assert "Somewhere." in texts(app)
     assert [item.value for item in app.metric][:2] == ["Ready", "4"]
-    table = app.dataframe[0].value
+    (table,) = [frame.value for frame in app.dataframe]
     assert table["Used"][0].startswith("no: other versions")
 
 
 def test_how_stages_are_confined_is_shown_as_it_was_found(workbench):
     app = workbench.open("start/settings")
     found = {protection.name: protection for protection in confinement.report()}
-    table = next(frame.value for frame in app.dataframe if "Protection" in frame.value)
-    assert list(table["Protection"]) == list(found)
+    (table,) = [shown.value for shown in app.table]
+    assert list(table.index) == list(found)
     assert list(table["Holds"]) == ["yes" if p.holds else "no" for p in found.values()]
     warned = any("Missing" in warning.value for warning in app.warning)
     assert warned == ("no" in set(table["Holds"]))
