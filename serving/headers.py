@@ -53,15 +53,17 @@ def page_policy() -> str:
     """The content security policy of the pages.
 
     Scripts come from this server alone; the one inside Streamlit's own page is named by its
-    hash. Styles may stand inline, because Streamlit writes them as it draws. Plotly and the
-    tables make pictures as ``blob:`` and ``data:``.
+    hash. Plotly draws parallel coordinates with code that it writes as it goes (regl), hence
+    ``unsafe-eval``: what is injected into a page still does not run, which inline scripts would.
+    Styles may stand inline, because Streamlit writes them as it draws. Plotly and the tables make
+    pictures as ``blob:`` and ``data:``.
     """
     page = Path(streamlit.__file__).parent / "static" / "index.html"
     hashes = [
         base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         for script in _INLINE.findall(page.read_text())
     ]
-    scripts = " ".join(["'self'", *(f"'sha256-{found}'" for found in hashes)])
+    scripts = " ".join(["'self'", "'unsafe-eval'", *(f"'sha256-{found}'" for found in hashes)])
     return "; ".join(
         (
             "default-src 'self'",

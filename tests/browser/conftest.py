@@ -18,8 +18,15 @@ from optimizer.store import Store
 
 ROOT = Path(__file__).parents[2]
 expect.set_options(timeout=40_000)  # a page waits its turn while the engine imports TensorFlow
-CSP = "Content Security Policy"
-"""What Chromium's console says when a page does what its policy forbids."""
+CSP = "forbidden by the content security policy"
+REPORT_VIOLATIONS = f"""
+addEventListener("securitypolicyviolation", (event) =>
+  console.error("{CSP}:", event.violatedDirective, event.blockedURI))
+"""
+"""A script that tells the console when a page does what its policy forbids.
+
+The console itself does not say it when a library catches the error and goes on without.
+"""
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
 
 
@@ -98,6 +105,7 @@ def page(browser):
     context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
     context.set_default_timeout(40_000)
     opened, refused = context.new_page(), []
+    opened.add_init_script(REPORT_VIOLATIONS)
     opened.on("console", lambda said: CSP in said.text and refused.append(said.text))
     yield opened
     context.close()

@@ -6,7 +6,7 @@ import secrets
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import CSP, SETTLED
+from tests.browser.conftest import CSP, REPORT_VIOLATIONS, SETTLED
 from tests.serving.provider import CLIENT, Provider
 from tests.serving.servers import RunningApp, free_port
 
@@ -43,6 +43,7 @@ class Lab:
         context = self.browser.new_context(viewport={"width": 1440, "height": 1000})
         context.set_default_timeout(SECONDS * 1000)
         page = context.new_page()
+        page.add_init_script(REPORT_VIOLATIONS)
         page.on("console", lambda said: CSP in said.text and self.violations.append(said.text))
         return page
 
