@@ -19,6 +19,7 @@ def main() -> int:
     import logging
     import signal
 
+    from optimizer.engine.scratch import use_scratch
     from optimizer.engine.service import Engine, EngineRunningError
     from optimizer.errors import FeatherweightError
     from optimizer.store import Store
@@ -34,7 +35,9 @@ def main() -> int:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
-        await Engine(Store.open()).serve(finished=lambda: stopping)
+        store = Store.open()
+        use_scratch(store.home)
+        await Engine(store).serve(finished=lambda: stopping)
 
     try:
         asyncio.run(serve())

@@ -9,6 +9,7 @@ import streamlit as st
 from optimizer.engine.client import ensure_engine
 from optimizer.store.records import ACTIVE
 from pages.parts import context
+from pages.parts.pace import interval
 
 
 def draw_sidebar() -> None:
@@ -51,7 +52,7 @@ def _engine() -> None:
     """Look again every second while something is under way, else only to notice a dead engine."""
     busy = ensure_engine(context.store()).status in ("starting", "warming", "stopping")
     live = busy or bool(context.store().list_runs(states=ACTIVE, limit=1))
-    st.fragment(_draw_engine, run_every=1.0 if live else 10.0)()
+    st.fragment(_draw_engine, run_every=interval(1.0 if live else 10.0))()
 
 
 def _draw_engine() -> None:

@@ -16,6 +16,7 @@ from optimizer.settings import VARIABLES, Settings, available_cores, capacity, f
 from optimizer.store.records import ACTIVE
 from pages.parts import context
 from pages.parts.limits_form import limits_form
+from pages.parts.pace import interval
 from pages.parts.text import plain
 
 _STATES = {
@@ -37,7 +38,7 @@ def draw() -> None:
         "each step in a process of its own."
     )
     st.subheader("Engine")
-    st.fragment(_engine, run_every=2.0)()
+    st.fragment(_engine, run_every=interval(2.0))()
     st.subheader("Where and how it works")
     _form()
     st.subheader("Limits of the store", anchor="limits")

@@ -4,6 +4,7 @@ import streamlit as st
 
 from optimizer.errors import FeatherweightError
 from pages.parts import context
+from pages.parts.pace import interval
 from pages.parts.report_view import choices_of, content_of, download_report, draw_report, source_of
 from pages.parts.text import plain
 from pages.parts.visit import TOKEN
@@ -50,7 +51,7 @@ def _follow(version: int) -> None:
         if context.store().has_changed_since(version):
             st.rerun()
 
-    st.fragment(look, run_every=_LOOK_AGAIN_SECONDS)()
+    st.fragment(look, run_every=interval(_LOOK_AGAIN_SECONDS))()
 
 
 draw()
