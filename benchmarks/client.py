@@ -108,6 +108,18 @@ class Session:
         seconds = time.perf_counter() - started
         return Visit(page, seconds, self._size_bytes, list(self._errors))
 
+    async def renewed(self) -> None:
+        """Stay on the page until a live part of it was renewed once more.
+
+        Raises:
+            TimeoutError: none ever was.
+        """
+        count, deadline = len(self.fragments), time.monotonic() + _WAIT_SECONDS
+        while len(self.fragments) == count:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self._page}: no live part was renewed")
+            await asyncio.sleep(0.05)
+
     async def _ask(self, fragment_id: str = "") -> None:
         message = BackMsg()
         state = message.rerun_script

@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import psutil
 
 from benchmarks.client import Session, Visit
 from benchmarks.crowd import crowd
@@ -126,11 +127,16 @@ def _sessions(store: Store) -> None:
         at_first = footprint(pid)
         alone = asyncio.run(crowd_of_sessions(address, query, 1, thinking=(0.5, 1.0)))
         _times("one session while a sweep runs", alone)
-        rounds = []
+        rounds, before = [], sum(psutil.Process(pid).cpu_times()[:2])
         for _ in range(2):
             seen, most = asyncio.run(_with_peak(address, query, pid))
             rounds.append((seen, most, settled(address, query, pid)))
         seen, most, after = rounds[0]
+        seconds = sum(psutil.Process(pid).cpu_times()[:2]) - before
+        row(
+            "processor time of the app, per second of these sessions",
+            f"{seconds / (2 * 60 * MINUTES):.2f} s",
+        )
         _times(f"{SESSIONS} sessions while a sweep runs", seen)
         row(
             "memory of the app: before, with 30 sessions, after they left",

@@ -13,6 +13,7 @@ from typing import Any
 
 SLOW, FAILING = 7, 9
 """Last digits of a recipe's seed."""
+FAILURE = "This stage fails whenever it is asked."
 _LONG_SECONDS = 60.0
 
 

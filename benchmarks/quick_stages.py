@@ -15,12 +15,15 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
+from benchmarks.quick_engine import FAILURE
 from optimizer.errors import StageError
 from optimizer.stage import Files, Progress
+from optimizer.tf_environment import configure
 
 
 def without_tensorflow() -> None:
     """Let stage processes find empty modules where they import TensorFlow."""
+    configure()
     tensorflow: Any = ModuleType("tensorflow")
     tensorflow.config = ModuleType("tensorflow.config")
     tensorflow.config.threading = ModuleType("tensorflow.config.threading")
@@ -41,7 +44,7 @@ def stage(params: Mapping[str, Any], inputs: Mapping[str, Files], progress: Prog
         progress(min(1.0, elapsed / seconds), "waiting")
         time.sleep(0.005)
     if params["fails"]:
-        raise StageError("This stage fails whenever it is asked.")
+        raise StageError(FAILURE)
     files = {name: base64.b64decode(text) for name, text in params["files"].items()}
     if "latencies.json" in files:
         example = json.loads(files["latencies.json"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -217,7 +217,7 @@ class Recipe(Part):
         """Short readable name, for example ``prune 80% · cluster 16 · int8 QAT``."""
         return " · ".join(name_parts(self)) or "float32 baseline"
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """SHA-256 of what differs from the defaults, 64 hexadecimal digits.
 

@@ -55,13 +55,16 @@ def storage(free: str | None, older_than_days: float, *, as_json: bool) -> int:
     return 0
 
 
-def freeing(store: Store, part: str, older_than_seconds: float) -> tuple[int, Callable[[], int]]:
+def freeing(
+    store: Store, part: str, older_than_seconds: float, use: SpaceUse | None = None
+) -> tuple[int, Callable[[], int]]:
     """How many bytes freeing a part would give back, and what frees it and says how many it did.
 
     Args:
         store: whose space it is.
         part: one of :data:`PARTS`.
         older_than_seconds: of cached results and uploads, only those that are older.
+        use: what takes space now, where it is known already.
     """
     if part == "cache":
         return store.freed_by_cache(older_than_seconds), lambda: store.free_cache(
@@ -70,7 +73,7 @@ def freeing(store: Store, part: str, older_than_seconds: float) -> tuple[int, Ca
     if part == "uploads":
         old = [item for item in store.unused_uploads(older_than_seconds) if not item.busy]
         return store.freed_by_uploads(old), lambda: store.delete_uploads(old)
-    use = store.space_use()
+    use = use or store.space_use()
     if part == "logs":
         return use.dead_logs_bytes, store.free_logs
     if part == "temporary":

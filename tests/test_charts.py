@@ -8,6 +8,7 @@ import pytest
 from optimizer.charts.bars import bars_figure, bars_info, class_balance_figure
 from optimizer.charts.inspection import MOST_ROWS, time_figure
 from optimizer.charts.predictions import confusion_figure
+from optimizer.charts.storage import space_figure
 from optimizer.charts.tradeoff import tradeoff_figure, tradeoff_info
 from optimizer.charts.weights import (
     Strip,
@@ -105,6 +106,30 @@ def test_many_points_keep_error_bars_only_where_they_matter():
     by_name = {trace.name: trace for trace in figure.data}
     assert by_name["Beaten by another"].error_y.array is None
     assert by_name["On the Pareto front"].error_y.array is not None
+
+
+def test_of_thousands_of_points_the_front_the_baseline_and_the_selected_one_are_drawn():
+    many = [variant(f"v{n}", found=results(gzip_bytes=50_000 + n, value=0.5)) for n in range(4000)]
+    info = tradeoff_info([*STUDY, *many], "gzip_bytes", "v1234")
+    ids = {point.variant_id for point in info.points}
+    assert {"base", "small", "good", "v1234"} <= ids
+    assert len(info.points) <= 1_000 + 4
+    assert len(info.points) + info.left_out == 4000 + 4
+    drawn = sorted(point.cost for point in info.points if point.variant_id.startswith("v"))
+    assert max(np.diff(drawn)) <= 5, "what is drawn is spread evenly"
+    assert info == tradeoff_info([*STUDY, *many], "gzip_bytes", "v1234")
+    assert tradeoff_info(STUDY, "gzip_bytes").left_out == 0
+
+
+def test_the_bars_of_what_takes_space_are_sorted_and_say_what_can_go():
+    figure = space_figure({"Database": 5, "Uploads in no study": 2_000, "Logs": 0})
+    assert {bar.name: list(bar.y) for bar in figure.data} == {
+        "Needed by studies or at work": ["Database"],
+        "Can be freed": ["Uploads in no study"],
+    }
+    assert list(figure.layout.yaxis.categoryarray) == ["Uploads in no study", "Database"]
+    assert list(figure.layout.xaxis.ticktext)[:3] == ["0 B", "500 B", "1.00 kB"]
+    assert list(space_figure({}).data) == []
 
 
 def test_figures_are_deterministic():

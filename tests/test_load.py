@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.client import Session
 from benchmarks.crowd import crowd
 from benchmarks.footprint import footprint, processes_of
 from benchmarks.load import crowd_of_sessions, settled
@@ -22,6 +23,9 @@ SESSIONS, VARIANTS = 4, 500
 PAGES = ("compare", "explore", "variant", "optimize", "runs", "storage")
 SESSION_MB = 40
 """What a session may add to the app's memory at most; about 10 are usual."""
+
+SPARE_HANDLES = 9
+"""Three connections to the database, of threads that are just ending; there were some hundred."""
 
 
 class Sweep:
@@ -72,6 +76,14 @@ def many(tmp_path):
     store.close()
 
 
+async def stay(address, query):
+    """A visitor who looks at the sweep for a while."""
+    async with Session(address) as session:
+        assert (await session.open("runs", query)).errors == []
+        for _ in range(3):
+            await session.renewed()
+
+
 def test_sessions_beside_a_sweep_leave_nothing_behind(many, tmp_path):
     store, study = many
     environment = {
@@ -88,19 +100,18 @@ def test_sessions_beside_a_sweep_leave_nothing_behind(many, tmp_path):
         )
         assert seen.errors() == []
         assert len(seen.visits) == count * len(PAGES)
-        return seen
 
     with server(environment, "--server.disconnectedSessionTTL", "1", log=log) as (address, pid):
         visit(1)  # what is made once per server is there
         before = settled(address, query, pid)
         with Sweep(store, study):
-            seen = visit(SESSIONS)
+            visit(SESSIONS)
+            asyncio.run(stay(address, query))
             most = footprint(pid)
         after = settled(address, query, pid)
-    assert seen.fragments, "live parts were renewed"
     assert most.memory_mb - before.memory_mb < SESSIONS * SESSION_MB
     assert after.memory_mb - before.memory_mb < SESSIONS * SESSION_MB / 2
-    assert after.handles <= before.handles + 2
+    assert after.handles <= before.handles + SPARE_HANDLES
     assert after.threads <= before.threads + 2
     assert after.children == before.children == 0
     assert processes_of(tmp_path) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,7 +58,8 @@ def _bars(shown: list[tuple[int, str]], title: str, color: str, freeable: bool) 
 
 
 def _ticks(most: int) -> dict[str, Any]:
-    """Four ticks with units that a person reads."""
-    step = most / 4
-    values = [step * index for index in range(5)]
+    """A few round ticks with units that a person reads."""
+    scale = 10 ** math.floor(math.log10(max(most, 1)))
+    step = next(share * scale for share in (0.2, 0.5, 1, 2, 5) if most / (share * scale) <= 4)
+    values = [step * index for index in range(int(most / step) + 2)]
     return {"tickvals": values, "ticktext": [format_bytes(value) for value in values]}

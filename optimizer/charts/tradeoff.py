@@ -47,6 +47,7 @@ _NAMED = 6
 _CROWDED = 40
 """With more points than this, only the ones that matter keep their error bars."""
 _MANY = 300
+_MOST = 1_000
 """More beaten points than this are drawn by WebGL, which a browser does at once."""
 
 
@@ -76,6 +77,7 @@ class TradeoffInfo:
     Attributes:
         front: the points that no other beats, by rising cost.
         not_measured: names of finished variants that lack one of the two measures.
+        left_out: how many points off the front are not drawn, because there are too many.
     """
 
     cost: Cost
@@ -84,12 +86,17 @@ class TradeoffInfo:
     front: tuple[Point, ...]
     not_measured: tuple[str, ...]
     selected_id: str | None
+    left_out: int = 0
 
 
 def tradeoff_info(
     variants: Sequence[Variant], cost: Cost, selected_id: str | None = None
 ) -> TradeoffInfo:
-    """Place the finished variants; the front is over cost and metric."""
+    """Place the finished variants; the front is over cost and metric.
+
+    Of many variants off the front every so manieth by cost is taken, and the baseline and the
+    selected one wherever they stand: thousands of points more say nothing more and take seconds.
+    """
     places: list[tuple[Variant, Measured, float, float]] = []
     missing = []
     for variant in variants:
@@ -117,9 +124,27 @@ def tradeoff_info(
         for (variant, found, place, value), on_front in zip(places, flags, strict=True)
     )
     front = sorted((point for point in points if point.on_front), key=lambda point: point.cost)
+    drawn = _thinned(points, selected_id)
     return TradeoffInfo(
-        cost, study_metric(variants), points, tuple(front), tuple(missing), selected_id
+        cost,
+        study_metric(variants),
+        drawn,
+        tuple(front),
+        tuple(missing),
+        selected_id,
+        len(points) - len(drawn),
     )
+
+
+def _thinned(points: tuple[Point, ...], selected_id: str | None) -> tuple[Point, ...]:
+    """All that matter, and of the others at most so many, spread over the costs."""
+    if len(points) <= _MOST:
+        return points
+    others = [p for p in points if p.group == "dominated" and p.variant_id != selected_id]
+    others.sort(key=lambda point: (point.cost, point.variant_id))
+    taken = {point.variant_id for point in others[:: -(-len(others) // _MOST)]}
+    left = {point.variant_id for point in others} - taken
+    return tuple(point for point in points if point.variant_id not in left)
 
 
 def _cost(found: Measured, cost: Cost) -> float | None:

@@ -34,7 +34,8 @@ def main() -> int:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
-        await Engine(Store.open()).serve(finished=lambda: stopping)
+        store = Store.open()
+        await Engine(store).serve(finished=lambda: stopping)
 
     try:
         asyncio.run(serve())

@@ -120,6 +120,11 @@ def _charts(content: Content) -> None:
                 alt=f"{COST_TITLES[cost]} against quality for {len(info.points)} variants. On the "
                 f"Pareto front: {front}.",
             )
+            if info.left_out:
+                st.caption(
+                    f"{len(info.points):,} of {len(info.points) + info.left_out:,} variants are "
+                    "drawn: the front, and a part of the others."
+                )
 
 
 def _budget(content: Content) -> None:

@@ -16,6 +16,7 @@ from optimizer.run_progress import FEW_STAGES, RESUMED, RunProgress, run_progres
 from optimizer.store.records import ACTIVE, Run, VariantCounts
 from pages.parts.context import store
 from pages.parts.faults import explaining
+from pages.parts.pace import interval
 from pages.parts.stage_list import MARKS, draw_stages, seconds_between
 from pages.parts.text import plain
 
@@ -28,6 +29,7 @@ _WAITING = {
 }
 
 
+_LOOK_SECONDS = 0.5
 _PAGE_SECONDS = 2.0
 """A page that follows a run is drawn again at most so often."""
 _MOST_BROKEN = 5
@@ -41,10 +43,9 @@ def live_runs(run_ids: tuple[str, ...], *, follow: bool = False) -> None:
         follow: whether the page shows variants, and so runs again when more have results.
     """
     seen = [store().count_variants(run_id) for run_id in run_ids] if follow else None
-    _live(run_ids, seen, time.monotonic())
+    st.fragment(_live, run_every=interval(_LOOK_SECONDS))(run_ids, seen, time.monotonic())
 
 
-@st.fragment(run_every=0.5)
 @explaining
 def _live(run_ids: tuple[str, ...], seen: Sequence[VariantCounts] | None, drawn_at: float) -> None:
     runs = [store().get_run(run_id) for run_id in run_ids]
@@ -53,7 +54,8 @@ def _live(run_ids: tuple[str, ...], seen: Sequence[VariantCounts] | None, drawn_
         run_card(run, count)
     if any(run.state not in ACTIVE for run in runs):
         st.rerun()
-    if seen is not None and counts != seen and time.monotonic() - drawn_at >= _PAGE_SECONDS:
+    due = time.monotonic() - drawn_at >= interval(_PAGE_SECONDS)
+    if seen is not None and counts != seen and due:
         st.rerun()
 
 

@@ -20,6 +20,7 @@ from optimizer.search.words import STATES, goal_text, trial_text
 from optimizer.store.records import ACTIVE, Run, Study, Trial
 from pages.parts import context
 from pages.parts.faults import explaining
+from pages.parts.pace import interval
 from pages.parts.text import plain
 
 _PHASES = {
@@ -33,12 +34,11 @@ _PHASES = {
 def search_view(study: Study, run: Run) -> None:
     """Draw a search; the page runs again when it ends."""
     if run.state in ACTIVE:
-        _live(study.id, run.id)
+        st.fragment(_live, run_every=interval(1.0))(study.id, run.id)
     else:
         _draw(study, run)
 
 
-@st.fragment(run_every=1.0)
 @explaining
 def _live(study_id: str, run_id: str) -> None:
     run = context.store().get_run(run_id)

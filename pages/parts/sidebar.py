@@ -10,6 +10,7 @@ from optimizer.engine.client import ensure_engine
 from optimizer.store.records import ACTIVE
 from pages.parts import context, sign_in
 from pages.parts.faults import explaining
+from pages.parts.pace import interval
 
 
 def draw_sidebar() -> None:
@@ -53,7 +54,7 @@ def _engine() -> None:
     """Look again every second while something is under way, else only to notice a dead engine."""
     busy = ensure_engine(context.store()).status in ("starting", "warming", "stopping")
     live = busy or bool(context.store().list_runs(states=ACTIVE, limit=1))
-    st.fragment(explaining(_draw_engine), run_every=1.0 if live else 10.0)()
+    st.fragment(explaining(_draw_engine), run_every=interval(1.0 if live else 10.0))()
 
 
 def _draw_engine() -> None:

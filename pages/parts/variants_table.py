@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from optimizer.comparison import comparison_table, difference_column, metric_column, study_metric
@@ -16,14 +17,23 @@ from pages.parts.text import plain
 _MOST_FAILURES = 8
 
 
-def variants_table(variants: list[Variant]) -> str | None:
-    """Draw the table; returns the id of a finished variant that was picked just now."""
-    st.subheader("All variants")
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _table(study_id: str, version: tuple[int, int], count: int) -> pd.DataFrame:
+    """The table as of a version of the variants: ten thousand of them take half a second."""
+    variants = context.store().variants_of(study_id)
     table = comparison_table(variants)
     table["Variant"] = [
         ("⚠ " if (found := measured(variant)) and found.broken else "") + variant.name
         for variant in variants
     ]
+    return table
+
+
+def variants_table(variants: list[Variant]) -> str | None:
+    """Draw the table; returns the id of a finished variant that was picked just now."""
+    st.subheader("All variants")
+    study_id = variants[0].study_id
+    table = _table(study_id, context.store().variants_version(study_id), len(variants))
     metric = study_metric(variants)
     column = metric_column(metric)
     number = st.column_config.NumberColumn

@@ -28,6 +28,7 @@ from optimizer.store.records import ACTIVE
 from pages.parts import context, sign_in
 from pages.parts.faults import explaining
 from pages.parts.limits_form import limits_form
+from pages.parts.pace import interval
 from pages.parts.text import plain
 
 _STATES = {
@@ -49,7 +50,7 @@ def draw() -> None:
         "each step in a process of its own."
     )
     st.subheader("Engine")
-    st.fragment(explaining(_engine), run_every=2.0)()
+    st.fragment(explaining(_engine), run_every=interval(2.0))()
     _confinement()
     st.subheader("Where and how it works")
     if sign_in.may_administer():

@@ -5,6 +5,7 @@ import streamlit as st
 from optimizer.errors import FeatherweightError
 from pages.parts import context
 from pages.parts.faults import explaining
+from pages.parts.pace import interval
 from pages.parts.report_view import choices_of, content_of, download_report, draw_report, source_of
 from pages.parts.text import plain
 from pages.parts.visit import shown_token
@@ -51,7 +52,7 @@ def _follow(version: int) -> None:
         if context.store().has_changed_since(version):
             st.rerun()
 
-    st.fragment(explaining(look), run_every=_LOOK_AGAIN_SECONDS)()
+    st.fragment(explaining(look), run_every=interval(_LOOK_AGAIN_SECONDS))()
 
 
 draw()

@@ -279,12 +279,12 @@ def _small(use: SpaceUse) -> None:
     ):
         with column.container(border=True, height="stretch"):
             st.markdown(text)
-            _row(part, label, 0.0)
+            _row(part, label, 0.0, use)
 
 
-def _row(part: str, label: str, older_than_seconds: float) -> None:
+def _row(part: str, label: str, older_than_seconds: float, use: SpaceUse | None = None) -> None:
     """A button that frees a part, with how much before it is pressed."""
-    expected, release = freeing(_store(), part, older_than_seconds)
+    expected, release = freeing(_store(), part, older_than_seconds, use)
     if st.button(
         label,
         icon=":material/cleaning_services:",

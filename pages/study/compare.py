@@ -210,6 +210,11 @@ def _tradeoff(done: list[Variant], selected: Variant, cost: Cost, key: str) -> N
         alt=f"{COST_TITLES[cost]} against quality for {len(info.points)} variants. "
         f"On the Pareto front: {front}.",
     )
+    if info.left_out:
+        st.caption(
+            f"{len(info.points):,} of {len(info.points) + info.left_out:,} variants are drawn: the "
+            "front, and a part of the others; the table has all."
+        )
     if info.not_measured:
         st.caption(f"Not measured, so not drawn: {_listed(info.not_measured)}.")
     points = event.selection.points if event else []

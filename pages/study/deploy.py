@@ -31,6 +31,7 @@ from pages.parts.deploy_sources import draw_sources
 from pages.parts.text import plain
 
 _PLACES: dict[str, Place] = {"On the chip": "sram", "DRAM beside it": "dram"}
+_MOST_ROWS = 1_000
 _MARKS = {True: "✓ fits", False: "✗", None: "? cannot be told"}
 
 
@@ -53,7 +54,7 @@ def draw() -> None:
             query_params=context.study_link(study),
         )
         return
-    needs = _needs(done)
+    needs = _needs(study.id, context.store().variants_version(study.id))
     if not needs:
         st.error("None of the study's files can be read any more. Run the variants again.")
         return
@@ -65,9 +66,13 @@ def draw() -> None:
     draw_sources()
 
 
-def _needs(done: list[Variant]) -> dict[str, Footprint]:
+@st.cache_resource(max_entries=4, show_spinner="Reading the files")
+def _needs(study_id: str, version: tuple[int, int]) -> dict[str, Footprint]:
+    """What the files of a study need, by the variants' ids."""
     found = {}
-    for variant in done:
+    for variant in context.store().variants_of(study_id):
+        if not variant.results:
+            continue
         try:
             found[variant.id] = _footprint(variant.stages["convert"])
         except (FeatherweightError, KeyError) as error:
@@ -75,7 +80,7 @@ def _needs(done: list[Variant]) -> dict[str, Footprint]:
     return found
 
 
-@st.cache_data(max_entries=4096, show_spinner="Reading the files")
+@st.cache_resource(max_entries=20_000, show_spinner=False)
 def _footprint(key: str) -> Footprint:
     """What a stored file needs; a file never changes under its key."""
     return footprint(context.store().artifacts.read(key, "model.tflite"))
@@ -138,9 +143,9 @@ def _table(
     program: tuple[int, int],
 ) -> None:
     st.subheader("Which variants fit which board")
-    known = [needs[variant.id] for variant in done if variant.id in needs]
+    known = [(variant, needs[variant.id]) for variant in done if variant.id in needs]
     counts = {
-        board.name: sum(fit(needed, board, *program).fits is True for needed in known)
+        board.name: sum(fit(needed, board, *program).fits is True for _, needed in known)
         for board in boards
     }
     st.markdown(
@@ -149,11 +154,10 @@ def _table(
         + f". {kib(program[0])} of flash and {kib(program[1])} of RAM are kept for the rest of "
         "the program."
     )
-    rows = []
-    for variant in done:
-        if variant.id not in needs:
-            continue
-        needed = needs[variant.id]
+    rows, listed = [], known
+    if len(known) > _MOST_ROWS:
+        listed = sorted(known, key=lambda item: item[1].flash_bytes)[:_MOST_ROWS]
+    for variant, needed in listed:
         rows.append(
             {
                 "Variant": marked_name(variant),
@@ -191,6 +195,11 @@ def _table(
     st.caption(
         "Flash, RAM: too little on that board. Not run: TensorFlow Lite for Microcontrollers "
         "refuses the file; the reason is below when you choose the variant."
+        + (
+            f" The {_MOST_ROWS:,} smallest of {len(known):,} files are listed."
+            if len(known) > _MOST_ROWS
+            else ""
+        )
     )
 
 

@@ -2,10 +2,12 @@
 
 import json
 import os
+import time
 from dataclasses import replace
 
 from optimizer.quotas import Quotas
 from optimizer.settings import Settings, load_limits
+from pages.parts import pace
 from tests.pages.conftest import check
 from tests.store.building import build_study, key
 
@@ -91,3 +93,11 @@ def test_limits_are_set_on_the_settings_page(workbench, monkeypatch):
     assert Settings.saved(workbench.store.home) == Settings(
         slots=2, limits=replace(Quotas(), studies=20, store_bytes=7_500_000_000)
     )
+
+
+def test_live_parts_look_less_often_the_more_sessions_look(home):
+    assert pace.interval(0.5) == 0.5
+    pace._seen().update({str(number): time.monotonic() for number in range(29)})
+    assert pace.interval(0.5) == 3.0
+    pace._seen().update({str(number): time.monotonic() - 600 for number in range(29)})
+    assert pace.interval(0.5) == 0.5

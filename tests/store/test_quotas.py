@@ -69,7 +69,7 @@ def test_an_archive_with_a_file_that_is_too_large_is_refused(
 ) -> None:
     small = replace(Quotas(), upload_bytes=10**6)
     object.__setattr__(small, "upload_bytes", 100)  # smaller than may be set
-    monkeypatch.setattr(Store, "limits", lambda self: small)
+    monkeypatch.setattr("optimizer.store.base.load_limits", lambda home: small)
     with pytest.raises(QuotaError, match=r"digits\.keras"):
         import_study(store, io.BytesIO(honest))
 
@@ -81,7 +81,7 @@ def test_a_full_store_takes_nothing_and_takes_again_when_space_is_freed(
     now = store.disk_use().total_bytes
     tight = Quotas()
     object.__setattr__(tight, "store_bytes", now + 100_000)  # smaller than may be set
-    monkeypatch.setattr(Store, "limits", lambda self: tight)
+    monkeypatch.setattr("optimizer.store.base.load_limits", lambda home: tight)
     with pytest.raises(QuotaError, match="more are to be kept"):
         store.artifacts.write(key("new"), {"a.bin": bytes(200_000)})
     with pytest.raises(QuotaError, match="Storage page"):
@@ -98,7 +98,7 @@ def test_what_other_processes_wrote_counts_before_a_refusal_and_what_they_freed_
     other = Store.open(store.home)
     tight = Quotas()
     object.__setattr__(tight, "store_bytes", store.disk_use().total_bytes + 400_000)
-    monkeypatch.setattr(Store, "limits", lambda self: tight)
+    monkeypatch.setattr("optimizer.store.base.load_limits", lambda home: tight)
     store.artifacts.write(key("mine"), {"a.bin": bytes(300_000)})
     other.free_cache(0.0)
     store.artifacts.write(key("again"), {"a.bin": bytes(300_000)})  # an old measure would refuse
