@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -15,6 +16,10 @@ from typing import Literal
 
 import psutil
 
+from optimizer.logs.events import event
+from optimizer.logs.files import tail
+from optimizer.logs.lines import readable
+from optimizer.logs.setup import log_path, stderr_path
 from optimizer.store import Store
 from optimizer.store.base import utc_now
 from optimizer.store.records import EngineState
@@ -22,8 +27,8 @@ from optimizer.store.records import EngineState
 _RETRY_SECONDS = 20.0
 _SILENT_SECONDS = 15.0
 _LOG_TAIL = 4000
-LOG_FILE = "engine.log"
 _last_start: dict[Path, float] = {}
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ def ensure_engine(store: Store) -> EngineStatus:
     if os.environ.get("FEATHERWEIGHT_NO_ENGINE") == "1":
         return EngineStatus("off")
     state = store.engine_state()
-    if state is not None and _is_alive(state):
+    if state is not None and is_alive(state):
         return EngineStatus(state.status, state.detail)
     waited = time.monotonic() - _last_start.get(store.home, -_RETRY_SECONDS)
     if waited < _RETRY_SECONDS:
@@ -64,9 +69,10 @@ def stop_engine(store: Store, timeout_seconds: float = 10.0) -> bool:
     """
     state = store.engine_state()
     _last_start.pop(store.home, None)
-    if state is None or not _is_alive(state):
+    if state is None or not is_alive(state):
         return False
     process = psutil.Process(state.pid)
+    event(_log, "engine_stop_asked", engine=state.pid)
     with suppress(psutil.NoSuchProcess):
         process.send_signal(signal.SIGTERM)
         try:
@@ -79,23 +85,25 @@ def stop_engine(store: Store, timeout_seconds: float = 10.0) -> bool:
 def _start(store: Store) -> EngineStatus:
     _last_start[store.home] = time.monotonic()
     environment = {**os.environ, "FEATHERWEIGHT_HOME": str(store.home)}
-    with (store.home / LOG_FILE).open("ab") as log:
+    flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+    with open(os.open(stderr_path(store.home), flags, 0o600), "wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "optimizer.engine"],
             cwd=Path(__file__).parents[2],
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
         )
+    event(_log, "engine_started", engine=process.pid)
     with suppress(psutil.NoSuchProcess):
         started = psutil.Process(process.pid).create_time()
         store.set_engine_state(EngineState(process.pid, started, utc_now(), "starting"))
     return EngineStatus("starting")
 
 
-def _is_alive(state: EngineState) -> bool:
+def is_alive(state: EngineState) -> bool:
     """Whether the very process that wrote the state still runs, and says so."""
     try:
         process = psutil.Process(state.pid)
@@ -109,6 +117,6 @@ def _is_alive(state: EngineState) -> bool:
 
 
 def _log_tail(home: Path) -> str:
-    with suppress(OSError):
-        return (home / LOG_FILE).read_bytes()[-_LOG_TAIL:].decode(errors="replace")
-    return ""
+    """The end of the engine's log in words, and what it printed before it could log."""
+    logged = readable(tail(log_path(home, "engine"), _LOG_TAIL))
+    return "\n".join(part for part in (logged, tail(stderr_path(home), _LOG_TAIL)) if part)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -47,7 +48,7 @@ class Execution:
             self._stages.cancel()
             raise
         except FeatherweightError as error:
-            self._stages.log(str(error))
+            self._stages.log(str(error), "run_error", level=logging.WARNING)
             self._store.update_run(self._run.id, state="failed", error=str(error))
 
     async def _work(self) -> None:
@@ -194,4 +195,4 @@ class Execution:
             if trial.state == "running":
                 self._store.put_trial(replace(trial, state="pruned", message="Cancelled."))
         self._store.update_run(self._run.id, state="cancelled")
-        self._stages.log("Cancelled.")
+        self._stages.log("Cancelled.", "run_cancelled")

@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +19,7 @@ from optimizer.engine.pool import Pool
 from optimizer.engine.process import preload
 from optimizer.engine.runner import StageRunner
 from optimizer.errors import FeatherweightError
+from optimizer.logs.events import about, event
 from optimizer.settings import Settings, capacity
 from optimizer.store import Store
 from optimizer.store.base import utc_now
@@ -68,6 +70,7 @@ class Engine:
                     self._say("warming", "importing TensorFlow")
                     await asyncio.to_thread(preload)
                 self._say("ready", self._where())
+                event(_log, "engine_ready", text=self._where())
                 self._recover()
                 seen = -1
                 while not finished():
@@ -96,6 +99,7 @@ class Engine:
         """Start again what an engine that died left running; finished stages are in the store."""
         for run in self._store.running_runs():
             self._store.append_log(run.id, f"{utc_now()} Resumed after the engine restarted.\n")
+            event(_log, "run_resumed", run=run.id, study=run.study_id, kind=run.kind)
             self._start(run)
 
     def _take_runs(self) -> None:
@@ -105,23 +109,31 @@ class Engine:
                 self._start(run)
 
     def _start(self, run: Run) -> None:
-        execution = Execution(self._store, self._runner, run, self._threads)
-        task = asyncio.create_task(self._guard(run, execution), name=run.id)
+        with about(run=run.id, study=run.study_id):
+            execution = Execution(self._store, self._runner, run, self._threads)
+            task = asyncio.create_task(self._guard(run, execution), name=run.id)
         self._active[run.id] = task
 
         def ended(task: asyncio.Task[None]) -> None:
             self._active.pop(run.id, None)
             if task.cancelled():
-                execution.record_cancellation()
+                with about(run=run.id, study=run.study_id):
+                    execution.record_cancellation()
 
         task.add_done_callback(ended)
 
     async def _guard(self, run: Run, execution: Execution) -> None:
         """A defect of ours in one run must not end the others."""
+        event(_log, "run_started", kind=run.kind, variants=len(run.variant_ids), text=run.title)
+        started = time.monotonic()
         try:
             await execution.run()
+            ended = self._store.get_run(run.id)
+            level = logging.WARNING if ended.state == "failed" else logging.INFO
+            seconds = time.monotonic() - started
+            event(_log, f"run_{ended.state}", level=level, seconds=seconds, text=ended.error)
         except Exception as error:
-            _log.exception("run %s", run.id)
+            event(_log, "run_broke", level=logging.ERROR, error=error)
             text = f"An internal error ended this run: {type(error).__name__}: {error}"
             self._store.update_run(run.id, state="failed", error=text)
 
@@ -149,6 +161,7 @@ class Engine:
     async def _stop(self) -> None:
         """End what runs; runs stay marked running, and the next engine resumes them."""
         tasks = list(self._active.values())
+        event(_log, "engine_stopping", runs=len(tasks))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from optimizer.errors import InputError
+from optimizer.logs.events import event
 from optimizer.store.base import StoreBase, clean_name, new_id, utc_now
 from optimizer.store.records import Dataset, Model
 from optimizer.store.rows import from_row, from_rows, to_json
 
 _CHANGEABLE = frozenset({"name", "facts", "facts_key"})
+_log = logging.getLogger(__name__)
 
 
 class Uploads(StoreBase):
@@ -33,6 +36,7 @@ class Uploads(StoreBase):
                 return from_row(Model, row)
             model = Model(new_id(), _stem(file_name), file_name, sha256, len(data), utc_now())
             self._insert("models", asdict(model))
+        event(_log, "model_added", model=model.id, bytes=len(data), sha256=sha256)
         return model
 
     def get_model(self, model_id: str) -> Model:
@@ -103,6 +107,7 @@ class Uploads(StoreBase):
                 options=dict(options or {}),
             )
             self._insert("datasets", asdict(dataset))
+        event(_log, "dataset_added", dataset=dataset.id, bytes=len(data), sha256=sha256)
         return dataset
 
     def get_dataset(self, dataset_id: str) -> Dataset:

@@ -9,6 +9,7 @@ import streamlit as st
 from optimizer.bundled import ensure_sample_study
 from optimizer.errors import InputError
 from optimizer.lessons.practice import practice_study
+from optimizer.logs.setup import start_logging
 from optimizer.store import Store
 from optimizer.store.records import Study, Variant
 from pages.parts.visit import visiting
@@ -39,6 +40,7 @@ def store() -> Store:
 def _store() -> Store:
     """It has the bundled sample study from the first start."""
     opened = Store.open()
+    start_logging(opened.home, "app")
     ensure_sample_study(opened)
     return opened
 
@@ -46,6 +48,7 @@ def _store() -> Store:
 @st.cache_resource
 def _reading_store() -> Store:
     opened = Store.open()
+    start_logging(opened.home, "app")
     opened.refuse_changes()
     return opened
 
