@@ -17,6 +17,7 @@ from optimizer.store.database import Database
 from optimizer.store.durable import Workspace, make_folder, remove, storage_faults
 from optimizer.store.files import UploadedFiles
 from optimizer.store.logs import RunLogs
+from optimizer.store.references import NEEDED_KEYS, UPLOADS, USED_KEYS
 from optimizer.store.rows import from_row, to_columns
 
 R = TypeVar("R")
@@ -131,18 +132,10 @@ class StoreBase:
 
     def _referenced_keys(self) -> set[str]:
         """Artifacts of models, datasets, variants, and of queued and running runs."""
-        rows = self._db.rows(
-            "SELECT facts_key FROM models WHERE facts_key IS NOT NULL "
-            "UNION SELECT facts_key FROM datasets WHERE facts_key IS NOT NULL "
-            "UNION SELECT each.value FROM variants, json_each(variants.stages) AS each "
-            "UNION SELECT run_stages.key FROM run_stages JOIN runs ON runs.id = run_stages.run_id "
-            "WHERE runs.state IN ('queued', 'running')"
-        )
-        return {row[0] for row in rows}
+        return {row[0] for row in self._db.rows(f"{NEEDED_KEYS} UNION {USED_KEYS}")}
 
     def _referenced_files(self) -> set[str]:
-        rows = self._db.rows("SELECT sha256 FROM models UNION SELECT sha256 FROM datasets")
-        return {row[0] for row in rows}
+        return {row[0] for row in self._db.rows(UPLOADS)}
 
     def version(self) -> int:
         """A number that changes with every change of the store by any process; costs ~20 µs.
