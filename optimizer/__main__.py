@@ -1,4 +1,4 @@
-"""The command line: ``python -m optimizer inspect|run|sweep|search|benchmark|report …``.
+"""The command line: ``python -m optimizer inspect|run|sweep|search|benchmark|report|doctor …``.
 
 Stage processes import this module by name, so it imports nothing heavy at its top.
 """
@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     from optimizer.errors import FeatherweightError, InputError
 
     try:
-        return _run(options)
+        return int(getattr(options, "execute", _run)(options))
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
@@ -59,6 +59,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from optimizer.operations.command import add_parsers
+
     parser = argparse.ArgumentParser(
         prog="python -m optimizer",
         description="Make a Keras model small and fast, and measure what that costs.",
@@ -110,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         "--choice", metavar="NAME", help="the variant to recommend; by default the suggested one"
     )
     report.add_argument("--alternatives", metavar="NAME", nargs="*", help="to show beside it")
+    add_parsers(commands)
     return parser
 
 
