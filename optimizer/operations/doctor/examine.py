@@ -132,6 +132,7 @@ def _settings(home: Path) -> Settings:
 def _stage_processes() -> Check:
     from optimizer.engine.process import preload
 
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its greetings are no findings
     started = time.monotonic()
     try:
         preload()
