@@ -17,6 +17,7 @@ from optimizer.logs.files import LogFile
 from optimizer.logs.lines import JsonLines, Readable
 
 VARIABLE = "FEATHERWEIGHT_LOG_LEVEL"
+OURS = "optimizer"
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _log = logging.getLogger(__name__)
 _handlers: dict[str, LogFile] = {}
@@ -93,12 +94,15 @@ def _attach(home: Path, process: Process) -> bool:
     handler = _handlers[process] = LogFile(path)
     handler.setFormatter(JsonLines(process))
     wanted = level()
+    # What other libraries say below a warning is theirs (the server's names every file it sends),
+    # unless somebody looks for a fault.
+    others = wanted if wanted == logging.DEBUG else max(wanted, logging.WARNING)
+    handler.addFilter(lambda record: record.levelno >= others or record.name.startswith(OURS))
     root = logging.getLogger()
     for logger in (root, *_loggers_apart()):
         logger.addHandler(handler)
-    # What other libraries say below a warning is theirs, unless somebody looks for a fault.
-    root.setLevel(wanted if wanted == logging.DEBUG else max(wanted, logging.WARNING))
-    logging.getLogger("optimizer").setLevel(wanted)
+    root.setLevel(others)
+    logging.getLogger(OURS).setLevel(wanted)
     return True
 
 

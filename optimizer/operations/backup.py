@@ -19,8 +19,9 @@ from optimizer import __version__
 from optimizer.errors import InputError
 from optimizer.operations.backup_file import (
     DATABASE,
+    MAX_SMALL_BYTES,
     PIECE,
-    SETTINGS,
+    SMALL,
     Manifest,
     Report,
     Writer,
@@ -117,9 +118,10 @@ def _write(store: Store, snapshot: Path, file: BinaryIO, report: Report) -> Mani
     manifest = Manifest(schema, __version__, utc_now())
     copy = _Copy(store, Writer(file), manifest, report)
     copy.add(DATABASE, snapshot)
-    copy.add(SETTINGS, store.home / SETTINGS)
+    for name in _small_files(store.home):
+        copy.add_now(name, store.home / name)
     for run in runs:
-        copy.add_log(f"logs/{run}.log", store.home / "logs" / f"{run}.log")
+        copy.add_now(f"logs/{run}.log", store.home / "logs" / f"{run}.log")
     for sha256 in uploads:
         copy.add_upload(sha256)
     for key in sorted(needed):
@@ -147,6 +149,17 @@ def _check_space(store: Store, folder: Path, snapshot: Path) -> None:
         )
 
 
+def _small_files(home: Path) -> list[str]:
+    """Settings and the like."""
+    return sorted(
+        entry.name
+        for entry in os.scandir(home)
+        if SMALL.fullmatch(entry.name)
+        and entry.is_file(follow_symlinks=False)
+        and entry.stat().st_size <= MAX_SMALL_BYTES
+    )
+
+
 class _Copy:
     """Adds the parts of a store to a backup, each found whole before."""
 
@@ -168,8 +181,8 @@ class _Copy:
             self._report(f"{self._bytes / 1e6:.0f} MB copied")
         return added
 
-    def add_log(self, name: str, path: Path) -> None:
-        """Add a run's log, which may grow or be cut while it is read."""
+    def add_now(self, name: str, path: Path) -> None:
+        """Add a small file that may change while it is read, as it is at this moment."""
         try:
             content = path.read_bytes()
         except FileNotFoundError:

@@ -3,7 +3,7 @@
 ::
 
     featherweight.db                      the database at one moment
-    settings.json                         if there is one
+    settings.json, sample-study-imported  and other small files directly in the store's folder
     logs/<run>.log
     files/<2 digits>/<sha256>             uploads
     artifacts/<2 digits>/<key>/<file>     stage results
@@ -30,13 +30,16 @@ from optimizer.errors import InputError
 
 FORMAT = "featherweight-backup"
 SCHEMA = 1
-DATABASE, SETTINGS, MANIFEST = "featherweight.db", "settings.json", "manifest.json"
+DATABASE, MANIFEST = "featherweight.db", "manifest.json"
+MAX_SMALL_BYTES = 1024 * 1024
+SMALL = re.compile(r"(?!manifest\.json)[a-z][a-z0-9_-]{0,60}(?:\.json)?", re.ASCII)
+"""Names of files directly in the store's folder that are kept: no logs, no locks."""
 PIECE = 1024 * 1024
 MAX_MANIFEST_BYTES = 512 * PIECE
 _BLOCK = tarfile.BLOCKSIZE
 _HEX = "[0-9a-f]"
 _NAME = re.compile(
-    rf"{re.escape(DATABASE)}|settings\.json|manifest\.json|logs/{_HEX}{{1,64}}\.log"
+    rf"{re.escape(DATABASE)}|{re.escape(MANIFEST)}|{SMALL.pattern}|logs/{_HEX}{{1,64}}\.log"
     rf"|files/(?P<f>{_HEX}{{2}})/(?P<sha>(?P=f){_HEX}{{62}})"
     rf"|artifacts/(?P<a>{_HEX}{{2}})/(?P=a){_HEX}{{62}}/[A-Za-z0-9_][A-Za-z0-9_.\-]{{0,99}}",
     re.ASCII,
@@ -168,6 +171,8 @@ def _header(file: BinaryIO, total: int, found: dict[str, Any]) -> tuple[str, int
         raise _refusal(f"{info.name!r:.120} is not a file that a backup has")
     if info.name in found:
         raise _refusal(f"{info.name!r:.120} appears twice")
+    if SMALL.fullmatch(info.name) and info.size > MAX_SMALL_BYTES:
+        raise _refusal(f"{info.name!r:.120} is too large")
     if not 0 <= info.size <= total - file.tell():
         raise _refusal(f"{info.name!r:.120} is cut short")
     return info.name, info.size

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from optimizer.errors import InputError
-from optimizer.operations.backup_file import DATABASE, SETTINGS, Manifest, Report, read_backup
+from optimizer.operations.backup_file import DATABASE, Manifest, Report, read_backup
 from optimizer.store import StoreError
 from optimizer.store.artifacts import META
 from optimizer.store.durable import flush_folder, make_folder, storage_faults
@@ -183,9 +183,9 @@ def _results(staging: Path, manifest: Manifest) -> set[str]:
 
 def _place(staging: Path, home: Path) -> None:
     """Move everything to its place, the database last: with it the folder is a store."""
-    for name in ("files", "artifacts", "logs", SETTINGS, DATABASE):
-        if (staging / name).exists():
-            os.rename(staging / name, home / name)
+    names = sorted(entry.name for entry in os.scandir(staging))
+    for name in sorted(names, key=lambda name: name == DATABASE):
+        os.rename(staging / name, home / name)
     flush_folder(home)
 
 

@@ -197,6 +197,8 @@ def test_loggers_that_pass_nothing_on_are_heard(tmp_path):
     apart = logging.getLogger("streamlit.tests_only")
     apart.propagate = False
     with logged(tmp_path, "app"):
+        apart.setLevel(logging.INFO)
+        apart.info("GET /static/js/index.js")
         apart.error("Uncaught app execution")
     apart.error("not heard any more")
     assert [line["text"] for line in entries(log_path(tmp_path, "app"))] == [

@@ -112,6 +112,9 @@ def test_what_is_restored_is_what_was_there(small, tmp_path):
     run = small.queue_run("variants", "t", study_id=small.list_studies()[0].id)
     small.append_log(run.id, "a line")
     (small.home / "settings.json").write_text('{"slots": 3}')
+    (small.home / "sample-study-imported").touch()
+    (small.home / "large").write_bytes(b"x" * 1_100_000)
+    (small.home / "engine.log").write_text("not kept")
     stray = small.artifacts.root / "ab" / "not ours"
     stray.parent.mkdir(exist_ok=True)
     stray.write_text("x")
@@ -119,7 +122,7 @@ def test_what_is_restored_is_what_was_there(small, tmp_path):
     restore(tmp_path / "b.tar", tmp_path / "new")
     small.close()
     before, after = listing(small.home), listing(tmp_path / "new")
-    assert set(before) - set(after) == {"artifacts/ab/not ours"}
+    assert set(before) - set(after) == {"artifacts/ab/not ours", "large", "engine.log"}
     assert {name for name in after if before[name] != after[name]} <= {"featherweight.db"}
     new = Store.open(tmp_path / "new")
     for study in small.list_studies():

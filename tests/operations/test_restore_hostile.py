@@ -90,6 +90,7 @@ MEMBERS = {
     "an absolute path": (odd("/tmp/evil"), "not a file that a backup has"),
     "a path inside": (odd("files/aa/../../../evil"), "not a file that a backup has"),
     "another name": (odd("engine.lock"), "not a file that a backup has"),
+    "a large small file": (odd("settings.json", b"x" * 2_000_000), "too large"),
     "a wrong folder": (odd(f"files/aa/{'b' * 64}"), "not a file that a backup has"),
     "a name with a zero": (odd("settings.json\x00.db"), "twice|is not"),
     "a symbolic link": (odd("settings.json", b"", **LINK), "not a plain file"),
@@ -99,7 +100,7 @@ MEMBERS = {
     "a pax header": (odd("settings.json", b"20 path=../../evil\n", type=tarfile.XHDTYPE), "plain"),
     "a long name": (odd("././@LongLink", b"../../evil\0", type=tarfile.GNUTYPE_LONGNAME), "plain"),
     "a sparse file": (odd("settings.json", b"", type=tarfile.GNUTYPE_SPARSE), "not a plain file"),
-    "a huge size": (odd("settings.json", b"", size=8**11 - 1), "cut short"),
+    "a huge size": (odd(f"files/aa/{'a' * 64}", b"", size=8**11 - 1), "cut short"),
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from optimizer.bundled import MARKER
 from optimizer.errors import InputError
 from optimizer.operations.doctor.finding import Check, finding, note, ok, some
 from optimizer.store import StoreError
@@ -20,8 +21,8 @@ from optimizer.store.references import NEEDED_KEYS, UPLOADS, USED_KEYS, texts
 from optimizer.store.schema import MIGRATIONS, schema_version
 
 DATABASE = "featherweight.db"
-KNOWN = frozenset({"artifacts", "files", "logs", "tmp", "settings.json", "lost+found"})
-_KNOWN_STARTS = ("featherweight.", "engine.", "app.")
+_KNOWN = frozenset({"artifacts", "files", "logs", "tmp", "settings.json", "lost+found", MARKER})
+_KNOWN_STARTS, _KNOWN_END = ("featherweight.", "engine.", "app."), ".lock"
 _BACKUP = "Restore a backup (`python -m optimizer restore FILE --home NEW`)"
 
 
@@ -94,7 +95,9 @@ def check_stray(home: Path, now: float | None = None) -> Check:
     foreign = sorted(
         entry.name
         for entry in os.scandir(home)
-        if entry.name not in KNOWN and not entry.name.startswith(_KNOWN_STARTS)
+        if entry.name not in _KNOWN
+        and not entry.name.startswith(_KNOWN_STARTS)
+        and not entry.name.endswith(_KNOWN_END)
     )
     parts = []
     if idle or unused:
