@@ -50,11 +50,11 @@ def ensure_engine(store: Store) -> EngineStatus:
 
     Cheap when one is alive: one read of the store and one look at its process.
     """
-    if os.environ.get("FEATHERWEIGHT_NO_ENGINE") == "1":
-        return EngineStatus("off")
     state = store.engine_state()
     if state is not None and is_alive(state):
         return EngineStatus(state.status, state.detail)
+    if os.environ.get("FEATHERWEIGHT_NO_ENGINE") == "1":
+        return EngineStatus("off")
     waited = time.monotonic() - _last_start.get(store.home, -_RETRY_SECONDS)
     if waited < _RETRY_SECONDS:
         return EngineStatus("failed", _log_tail(store.home))

@@ -290,7 +290,9 @@ def test_engine():
     idle = replace(SOUND, status="idle", engine="none", queued=0, running=0)
     assert engine.check_engine(idle).level == "note"
     dead = replace(SOUND, status="degraded", engine="none")
-    assert says(engine.check_engine(dead), "2 runs wait, 1 are under way", "engine.log")
+    assert says(
+        engine.check_engine(dead), "None is alive for 2 queued and 1 running runs", "engine.log"
+    )
     silent = replace(SOUND, status="degraded", engine="silent", heartbeat_seconds=90.0)
     assert says(engine.check_engine(silent), "nothing for 90 s", "make stop")
     failing = Health("failing", "1", "The store cannot be read.")

@@ -39,7 +39,7 @@ def check_settings(home: Path, environment: Mapping[str, str]) -> Check:
 
 def check_engine(found: Health) -> Check:
     """Whether an engine takes the work that waits."""
-    waits = f"{found.queued} runs wait, {found.running} are under way"
+    waits = f"{found.queued} queued and {found.running} running runs"
     if found.status == "failing":
         return finding("engine", found.store, "Mend what the check of the store says.")
     if found.engine == "silent":
@@ -52,7 +52,7 @@ def check_engine(found: Health) -> Check:
                 "Open the app, which starts one, or start `python -m optimizer.engine` yourself. "
                 "If it ends at once, engine.log in the store's folder says why."
             )
-            return finding("engine", f"None is alive, and {waits}.", remedy)
+            return finding("engine", f"None is alive for {waits}.", remedy)
         return note("engine", "none is alive; the app starts one when it is opened")
     return ok("engine", f"{found.engine}; {waits}")
 
