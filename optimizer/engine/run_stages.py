@@ -100,7 +100,7 @@ class RunStages:
         if self.runner.has(stage):
             self._record(stage.key, state="done", cached=True, fraction=1.0)
             found = {**self._about, "stage": stage.name, "key": stage.key}
-            event(_log, "stage_found", **found)
+            event(_log, "stage_found", level=logging.DEBUG, **found)
             return
         upstream = [self.task(s) for s in stage.inputs.values() if isinstance(s, Stage)]
         try:
