@@ -51,7 +51,7 @@ def ensure_engine(store: Store) -> EngineStatus:
     Cheap when one is alive: one read of the store and one look at its process.
     """
     state = store.engine_state()
-    if state is not None and is_alive(state):
+    if state is not None and _is_alive(state):
         return EngineStatus(state.status, state.detail)
     if os.environ.get("FEATHERWEIGHT_NO_ENGINE") == "1":
         return EngineStatus("off")
@@ -69,7 +69,7 @@ def stop_engine(store: Store, timeout_seconds: float = 10.0) -> bool:
     """
     state = store.engine_state()
     _last_start.pop(store.home, None)
-    if state is None or not is_alive(state):
+    if state is None or not _is_alive(state):
         return False
     process = psutil.Process(state.pid)
     event(_log, "engine_stop_asked", engine=state.pid)
@@ -103,7 +103,7 @@ def _start(store: Store) -> EngineStatus:
     return EngineStatus("starting")
 
 
-def is_alive(state: EngineState) -> bool:
+def _is_alive(state: EngineState) -> bool:
     """Whether the very process that wrote the state still runs, and says so."""
     try:
         process = psutil.Process(state.pid)

@@ -47,8 +47,11 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info and record.exc_info[1] is not None:
             error = record.exc_info[1]
-            fields["error"] = f"{type(error).__name__}: {error}"
-            fields["traceback"] = "".join(traceback.format_exception(error))
+            # Who hides secrets in records leaves this text, without them.
+            trace = record.exc_text or "".join(traceback.format_exception(error))
+            said = f"{type(error).__name__}: {error}"
+            fields["error"] = said if said in trace else trace.rstrip().rpartition("\n")[2]
+            fields["traceback"] = trace
         middle = sorted(set(fields) - set(_FIRST) - set(_LAST))
         order = (*_FIRST, *middle, *_LAST)
         return {name: _clean(name, fields[name]) for name in order if name in fields}

@@ -77,10 +77,16 @@ def _examine(*, quick: bool, port: int, as_json: bool) -> int:
 
 
 def _back_up(target: Path) -> int:
+    from optimizer.errors import InputError
     from optimizer.operations.backup import back_up
+    from optimizer.operations.backup_file import DATABASE
     from optimizer.store import Store
+    from optimizer.store.base import home_folder
 
-    store = Store.open()
+    home = home_folder(None)
+    if not (home / DATABASE).is_file():
+        raise InputError(f"There is no store at {home}. Set FEATHERWEIGHT_HOME to its folder.")
+    store = Store.open(home)
     made = back_up(store, target, _say)
     _say(f"{made.path}: {made.size_bytes / 1e6:.1f} MB, {made.files} files, read again and whole.")
     return _missing(made.missing, "The store lacks, and so does the backup:")

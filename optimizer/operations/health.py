@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -9,15 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil
-
 from optimizer import __version__
-from optimizer.engine.client import is_alive
-from optimizer.store.records import EngineState
 from optimizer.store.schema import MIGRATIONS, schema_version
 
 State = Literal["ok", "idle", "degraded", "failing"]
 _OPEN_SECONDS = 2.0
+SILENT_SECONDS = 60.0
+"""An engine says every two seconds that it lives; one that says nothing so long hangs."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +64,12 @@ def health(home: Path) -> Health:
         uri = f"{path.absolute().as_uri()}?mode=rw"
         with closing(sqlite3.connect(uri, uri=True, timeout=_OPEN_SECONDS)) as database:
             database.execute("PRAGMA query_only = ON")
-            return _of(database)
+            return _of(database, home)
     except sqlite3.Error as error:
         return Health("failing", __version__, f"The store cannot be read: {error}.")
 
 
-def _of(database: sqlite3.Connection) -> Health:
+def _of(database: sqlite3.Connection, home: Path) -> Health:
     schema = schema_version(database)
     if schema > len(MIGRATIONS):
         said = "The store was made by a newer Featherweight."
@@ -81,32 +80,35 @@ def _of(database: sqlite3.Connection) -> Health:
         ).fetchall()
     )
     queued, running = int(counts.get("queued", 0)), int(counts.get("running", 0))
-    row = database.execute(
-        "SELECT pid, process_start, heartbeat_at, status, detail FROM engine"
-    ).fetchone()
-    engine, seconds = _engine(EngineState(*row) if row else None)
+    row = database.execute("SELECT status, heartbeat_at FROM engine").fetchone()
+    engine, seconds = _engine(*(row or (None, None)), held=_is_held(home))
     status: State = "ok"
     if engine in ("none", "silent"):
         status = "degraded" if queued or running or engine == "silent" else "idle"
     return Health(status, __version__, "ok", schema, engine, seconds, queued, running)
 
 
-def _engine(state: EngineState | None) -> tuple[str, float | None]:
+def _engine(said: str | None, at: str | None, *, held: bool) -> tuple[str, float | None]:
     """How the engine is, and how long ago it last said so."""
-    if state is None:
-        return "none", None
-    silent = datetime.now(UTC) - datetime.fromisoformat(state.heartbeat_at)
-    seconds = round(silent.total_seconds(), 1)
-    if is_alive(state):
-        return state.status, seconds
-    return "silent" if _process_is_there(state) else "none", seconds
+    seconds = None
+    if at is not None:
+        silent = datetime.now(UTC) - datetime.fromisoformat(at)
+        seconds = round(silent.total_seconds(), 1)
+    is_new = seconds is not None and seconds < SILENT_SECONDS
+    if not held:
+        return ("starting" if said == "starting" and is_new else "none"), seconds
+    if said is None:
+        return "starting", seconds
+    return (said if is_new else "silent"), seconds
 
 
-def _process_is_there(state: EngineState) -> bool:
-    """Whether the very process is there that wrote the state, though it says nothing."""
+def _is_held(home: Path) -> bool:
+    """Whether an engine holds the store's lock, which the kernel frees at any death of it."""
     try:
-        process = psutil.Process(state.pid)
-        same = abs(process.create_time() - state.process_start) < 1.0
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
+        with open(home / "engine.lock", "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
         return False
+    return False

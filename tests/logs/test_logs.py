@@ -79,6 +79,16 @@ def test_messages_of_other_libraries_and_tracebacks_are_lines_too(log):
     assert "test_logs.py" in second["traceback"]
 
 
+def test_a_traceback_that_was_made_safe_already_is_taken_as_it_is(log):
+    try:
+        raise ValueError("a known value")
+    except ValueError as error:
+        record = LOG.makeRecord("n", logging.ERROR, "f", 1, "m", (), (ValueError, error, None))
+    record.exc_text = "Traceback …\nValueError: [hidden]"
+    line = JsonLines("app").entry(record)
+    assert (line["error"], "a known value" in str(line)) == ("ValueError: [hidden]", False)
+
+
 def test_odd_values_are_written_as_json_has_them(log):
     event(LOG, "odd", a=float("nan"), b=Path("/x"), c=("é", 1), d={"e": {2}}, f="\ud800", g=True)
     (line,) = entries(log)

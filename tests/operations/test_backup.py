@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from optimizer.__main__ import main
 from optimizer.errors import InputError
 from optimizer.logs.setup import log_path, logged
 from optimizer.operations.backup import back_up
@@ -130,6 +131,22 @@ def test_what_is_restored_is_what_was_there(small, tmp_path):
         assert new.list_variants(study.id) == small.list_variants(study.id)
     assert [(tmp_path / "new" / name).stat().st_mode & 0o77 for name in after] == [0] * len(after)
     new.close()
+
+
+def test_the_commands(small, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FEATHERWEIGHT_HOME", str(tmp_path / "nowhere"))
+    assert main(["backup", str(tmp_path / "b.tar")]) == 2
+    assert "There is no store" in capsys.readouterr().err
+    assert not (tmp_path / "nowhere").exists()
+    monkeypatch.setenv("FEATHERWEIGHT_HOME", str(small.home))
+    assert main(["backup", str(tmp_path / "b.tar")]) == 0
+    assert "read again and whole" in capsys.readouterr().err
+    assert main(["restore", str(tmp_path / "b.tar")]) == 2
+    assert "is not empty" in capsys.readouterr().err
+    small.artifacts.discard(next(small.artifacts.keys()))
+    assert main(["backup", str(tmp_path / "c.tar")]) == 1
+    assert main(["restore", str(tmp_path / "c.tar"), "--home", str(tmp_path / "new")]) == 1
+    assert "1 studies" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_not_empty_is_left_alone(small, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -382,17 +383,22 @@ def test_health_of_a_store(home, tmp_path):
     store = Store.open(home)
     run = store.queue_run("variants", "t", study_id=store.list_studies()[0].id)
     assert (health(home).status, health(home).queued) == ("degraded", 1)
-    import psutil
-
-    mine = EngineState(os.getpid(), psutil.Process().create_time(), utc_now(), "ready")
+    mine = EngineState(os.getpid(), 1.0, utc_now(), "starting")
     store.set_engine_state(mine)
-    store.claim_run(run.id)
-    found = health(home)
-    assert (found.status, found.engine, found.running, found.queued) == ("ok", "ready", 1, 0)
-    assert found.serving
-    store.set_engine_state(replace(mine, heartbeat_at="2026-01-01T00:00:00+00:00"))
-    assert (health(home).status, health(home).engine) == ("degraded", "silent")
-    store.set_engine_state(replace(mine, pid=2**22))
+    assert (health(home).status, health(home).engine) == ("ok", "starting")
+    with open(home / "engine.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        store.set_engine_state(replace(mine, status="ready"))
+        store.claim_run(run.id)
+        found = health(home)
+        assert (found.status, found.engine, found.running, found.queued) == ("ok", "ready", 1, 0)
+        assert found.serving
+        long_ago = replace(mine, status="ready", heartbeat_at="2026-01-01T00:00:00+00:00")
+        store.set_engine_state(long_ago)
+        assert (health(home).status, health(home).engine) == ("degraded", "silent")
+        store.set_engine_state(None)
+        assert health(home).engine == "starting"
+    store.set_engine_state(replace(mine, status="ready"))
     assert (health(home).status, health(home).engine) == ("degraded", "none")
     store.close()
     assert (health(tmp_path / "nowhere").status, health(tmp_path).serving) == ("failing", False)
