@@ -165,6 +165,8 @@ class Engine:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # Dask's parts complain of each other while they are closed; that is no error of ours.
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
         await self._pool.stop()
         self._store.set_engine_state(None)
 

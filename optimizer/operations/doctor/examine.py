@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -132,13 +133,26 @@ def _settings(home: Path) -> Settings:
 def _stage_processes() -> Check:
     from optimizer.engine.process import preload
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its greetings are no findings
     started = time.monotonic()
     try:
-        preload()
+        with _without_greetings():
+            preload()
     except FeatherweightError as error:
         return installation.check_stage_processes(None, str(error))
     return installation.check_stage_processes(time.monotonic() - started, "")
+
+
+@contextmanager
+def _without_greetings() -> Iterator[None]:
+    """TensorFlow says on stderr what it found and did not find, which is nothing to mend."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _confinement() -> Check:
