@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TOOLS := .venv-tools
 PORT ?= 8501
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop install install-dev chromium test lint format samples study screenshots bench bench-matrix requirements clean
+.PHONY: help run stop install install-dev chromium test lint format samples study screenshots bench bench-matrix doctor requirements audit sbom clean
 
 help:  ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -24,11 +25,11 @@ install-dev: $(VENV)/installed-dev
 $(VENV)/installed: requirements.txt
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 12) else "Featherweight needs Python 3.11 or 3.12; this is %d.%d. Set PYTHON=python3.11, say." % v)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	touch $@
 
 chromium:  ## Install Debian's Chromium for the browser tests (as root)
@@ -61,10 +62,28 @@ bench: install-dev chromium  ## Measure the workbench, as ratios within one run 
 bench-matrix: install-dev  ## Run every recipe on every model (a part: ARGS="--models mlp --recipes p,q")
 	$(BIN)/python -m benchmarks.matrix $(ARGS)
 
-requirements: install-dev  ## Pin the dependencies anew
-	$(BIN)/pip install --quiet pip-tools
-	$(BIN)/pip-compile --quiet --upgrade --strip-extras --allow-unsafe --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links -o requirements.txt requirements.in
-	$(BIN)/pip-compile --quiet --upgrade --strip-extras --allow-unsafe --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links -o requirements-dev.txt requirements-dev.in
+doctor: install  ## Check this installation, and say how to mend what is wrong
+	@$(BIN)/python -m optimizer doctor
 
-clean:  ## Remove the virtual environment and caches (studies stay)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+$(TOOLS)/installed: requirements-tools.txt
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tools.txt
+	touch $@
+
+# UPGRADE= pins what the .in files newly ask for and leaves the other versions as they are.
+UPGRADE ?= --upgrade
+COMPILE := $(TOOLS)/bin/pip-compile --quiet $(UPGRADE) --generate-hashes --strip-extras --allow-unsafe --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
+requirements: $(TOOLS)/installed  ## Pin the dependencies anew, with hashes (some minutes; see docs/upgrading.md)
+	$(COMPILE) -o requirements.txt requirements.in
+	$(COMPILE) -o requirements-dev.txt requirements-dev.in
+	$(COMPILE) -o requirements-tools.txt requirements-tools.in
+
+audit: $(TOOLS)/installed  ## Look the pinned versions up in an advisory database
+	@$(TOOLS)/bin/python -m supply_chain.audit
+
+sbom: $(TOOLS)/installed  ## List what is installed as CycloneDX JSON, build/featherweight.cdx.json
+	@$(TOOLS)/bin/python -m supply_chain.sbom
+
+clean:  ## Remove the virtual environments and caches (studies stay)
+	rm -rf $(VENV) $(TOOLS) .pytest_cache .mypy_cache .ruff_cache

@@ -61,6 +61,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from optimizer.operations.command import add_parsers
+
     parser = argparse.ArgumentParser(
         prog="python -m optimizer",
         description="Make a Keras model small and fast, and measure what that costs.",
@@ -114,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("--alternatives", metavar="NAME", nargs="*", help="to show beside it")
     _add_storage(commands)
+    add_parsers(commands)
     return parser
 
 

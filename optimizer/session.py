@@ -15,6 +15,7 @@ from optimizer.data.options import DataOptions
 from optimizer.errors import InputError, StageError
 from optimizer.feasible import objections
 from optimizer.grid import Grid
+from optimizer.logs.setup import logged
 from optimizer.recipe import Recipe
 from optimizer.search.defaults import nothing_possible
 from optimizer.search.goal import SearchOptions
@@ -43,7 +44,8 @@ def complete(store: Store, runs: Sequence[Run], report: Report) -> list[Run]:
         from optimizer.engine.service import Engine, EngineRunningError
 
         try:
-            asyncio.run(Engine(store).serve(finished=watch.finished))
+            with logged(store.home, "engine"):
+                asyncio.run(Engine(store).serve(finished=watch.finished))
         except EngineRunningError:
             time.sleep(_POLL_SECONDS)
     return [store.get_run(run.id) for run in runs]

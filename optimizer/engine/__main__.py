@@ -19,11 +19,17 @@ def main() -> int:
     import logging
     import signal
 
+    from optimizer.logs.events import event
+    from optimizer.logs.setup import start_logging
+    from optimizer.store.base import home_folder
+
+    start_logging(home_folder(None), "engine")  # before what may fail to import
+
     from optimizer.engine.service import Engine, EngineRunningError
     from optimizer.errors import FeatherweightError
     from optimizer.store import Store
 
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO")
+    log = logging.getLogger("optimizer.engine")
     stopping = False
 
     async def serve() -> None:
@@ -40,9 +46,11 @@ def main() -> int:
     try:
         asyncio.run(serve())
     except EngineRunningError as error:
-        logging.info("%s", error)
+        event(log, "engine_steps_back", text=str(error))
     except FeatherweightError as error:
-        logging.error("%s %s", error, getattr(error, "log", ""))
+        detail = getattr(error, "log", "")
+        text = f"{error} {detail}".strip()
+        event(log, "engine_failed", level=logging.ERROR, text=text, error=error)
         return 1
     return 0
 

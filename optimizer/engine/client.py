@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import signal
 import subprocess
@@ -18,6 +19,10 @@ import psutil
 
 from optimizer.engine.lock import holder, is_held, started_at
 from optimizer.errors import FeatherweightError
+from optimizer.logs.events import event
+from optimizer.logs.files import tail
+from optimizer.logs.lines import readable
+from optimizer.logs.setup import log_path, stderr_path
 from optimizer.store import Store
 from optimizer.store.base import utc_now
 from optimizer.store.records import EngineState
@@ -27,10 +32,10 @@ COMMAND = (sys.executable, "-m", "optimizer.engine")
 _RETRY_SECONDS = 20.0
 _SILENT_SECONDS = 60.0
 _LOG_TAIL = 4000
-LOG_FILE = "engine.log"
 _last_start: dict[Path, float] = {}
 _last_beat: dict[Path, tuple[str, float]] = {}
 """Home → the engine's last sign of life, and when this process first saw it by its own clock."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,9 +81,10 @@ def ensure_engine(store: Store) -> EngineStatus:
 
 def engine_status(store: Store) -> EngineStatus:
     """The engine's status, as it is: none is started."""
-    if os.environ.get("FEATHERWEIGHT_NO_ENGINE") == "1":
-        return EngineStatus("off")
-    return _status(store) or EngineStatus("absent")
+    found = _status(store)
+    if found is not None:
+        return found
+    return EngineStatus("off" if os.environ.get("FEATHERWEIGHT_NO_ENGINE") == "1" else "absent")
 
 
 def stop_engine(store: Store, timeout_seconds: float = 10.0) -> bool:
@@ -94,6 +100,7 @@ def stop_engine(store: Store, timeout_seconds: float = 10.0) -> bool:
         if state is None or not _is_starting(state):
             return False
         pid = state.pid
+    event(_log, "engine_stop_asked", engine=pid)
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         process.send_signal(signal.SIGTERM)
@@ -153,16 +160,18 @@ def _start(store: Store) -> EngineStatus:
             return found
         _last_start[store.home] = time.monotonic()
         environment = {**os.environ, "FEATHERWEIGHT_HOME": str(store.home)}
-        with (store.home / LOG_FILE).open("ab") as log:
+        flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+        with open(os.open(stderr_path(store.home), flags, 0o600), "wb") as output:
             process = subprocess.Popen(  # noqa: S603 - our own command
                 COMMAND,
                 cwd=Path(__file__).parents[2],
                 env=environment,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
             )
+        event(_log, "engine_started", engine=process.pid)
         started = started_at(process.pid)
         store.set_engine_state(EngineState(process.pid, started, utc_now(), "starting"))
         return EngineStatus("starting")
@@ -176,6 +185,6 @@ def _one_starter_at_a_time(home: Path) -> Iterator[None]:
 
 
 def _log_tail(home: Path) -> str:
-    with suppress(OSError):
-        return (home / LOG_FILE).read_bytes()[-_LOG_TAIL:].decode(errors="replace")
-    return ""
+    """The end of the engine's log in words, and what it printed before it could log."""
+    logged = readable(tail(log_path(home, "engine"), _LOG_TAIL))
+    return "\n".join(part for part in (logged, tail(stderr_path(home), _LOG_TAIL)) if part)

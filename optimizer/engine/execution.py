@@ -234,4 +234,4 @@ class Execution:
             if trial.state == "running":
                 self._store.put_trial(replace(trial, state="pruned", message="Cancelled."))
         self._store.update_run(self._run.id, state="cancelled")
-        self._stages.log("Cancelled.")
+        self._stages.log("Cancelled.", "run_cancelled")

@@ -13,6 +13,7 @@ from optimizer.engine.pool import ProgressEvent
 from optimizer.engine.runner import StageRunner
 from optimizer.errors import FeatherweightError, StageError
 from optimizer.keys import Stage
+from optimizer.logs.events import current, event
 from optimizer.store import Store, StoreError
 from optimizer.store.base import utc_now
 from optimizer.store.records import RunStage
@@ -32,6 +33,7 @@ class RunStages:
 
     def __init__(self, store: Store, runner: StageRunner, run_id: str) -> None:
         self._store, self.runner, self._run_id = store, runner, run_id
+        self._about = {**current(), "run": run_id}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._rows: dict[str, RunStage] = {}
         self._recorded: dict[str, float] = {}
@@ -81,18 +83,30 @@ class RunStages:
                 changes = {"message": message, "finished_at": utc_now()}
                 self._record(stage.key, state="cancelled", **changes)
 
-    def log(self, text: str) -> None:
-        """Add a line to the run's log; a disk too full for a line of log ends no run."""
+    def log(self, text: str, name: str = "run_note", **fields: Any) -> None:
+        """Add a line to the run's log, and to the engine's; a disk too full for it ends no run.
+
+        Args:
+            text: for the person who asked for the run.
+            name: of the event in the engine's log.
+            fields: of the event; see :func:`optimizer.logs.events.event`.
+        """
+        event(_log, name, text=text, **{**self._about, **fields})
+        self._append(text)
+
+    def _append(self, text: str) -> None:
         try:
             self._store.append_log(self._run_id, f"{utc_now()} {text}\n")
         except StoreError as error:
-            _log.error("run %s: %s It was to say: %s", self._run_id, error, text)
+            event(_log, "run_log_lost", level=logging.ERROR, error=error, **self._about)
 
     async def _stage(self, stage: Stage) -> None:
         if stage.key not in self._rows:
             self.plan([(stage, ())])
         if self.runner.has(stage):
             self._record(stage.key, state="done", cached=True, fraction=1.0)
+            found = {**self._about, "stage": stage.name, "key": stage.key}
+            event(_log, "stage_found", level=logging.DEBUG, **found)
             return
         upstream = [self.task(s) for s in stage.inputs.values() if isinstance(s, Stage)]
         try:
@@ -104,41 +118,45 @@ class RunStages:
 
     async def _execute(self, stage: Stage) -> None:
         started = time.monotonic()
+        own = {"stage": stage.name, "key": stage.key}
 
-        def listen(event: ProgressEvent) -> None:
+        def listen(said: ProgressEvent) -> None:
             try:
-                hear(event)
+                hear(said)
             except StoreError as error:  # how far a stage is may be missed; how it ends is not
-                _log.error("run %s: %s", self._run_id, error)
+                event(_log, "progress_lost", level=logging.ERROR, error=error, **self._about)
 
-        def hear(event: ProgressEvent) -> None:
+        def hear(said: ProgressEvent) -> None:
             nonlocal started
-            if event.get("started"):
+            if said.get("started"):
                 started = time.monotonic()
                 self._record(stage.key, state="running", started_at=utc_now(), message="started")
-                self.log(f"{stage.label}: started{event.get('where', '')}")
+                where = said.get("where", "")
+                self.log(f"{stage.label}: started{where}", "stage_started", **own)
                 return
-            if "waiting" in event:
-                self._record(stage.key, state="waiting", message=event["waiting"])
-                self.log(f"{stage.label}: {event['waiting']}")
+            if "waiting" in said:
+                self._record(stage.key, state="waiting", message=said["waiting"])
+                self.log(f"{stage.label}: {said['waiting']}", "stage_waits", **own)
                 return
-            self.on_numbers(stage, event["numbers"])
+            self.on_numbers(stage, said["numbers"])
             due = time.monotonic() - self._recorded.get(stage.key, 0.0) >= _RECORD_SECONDS
-            changes = {name: event[name] for name in ("fraction", "message", "numbers")}
-            if due or event["fraction"] == 1.0:
+            changes = {name: said[name] for name in ("fraction", "message", "numbers")}
+            if due or said["fraction"] == 1.0:
                 self._record(stage.key, **changes)
 
         try:
             await self.runner.run(stage, listen)
         except FeatherweightError as error:
             self._record(stage.key, state="failed", message=str(error), finished_at=utc_now())
-            self.log(f"{stage.label}: {error}")
-            if isinstance(error, StageError) and error.log:
-                self.log(error.log)
+            detail = error.log if isinstance(error, StageError) else ""
+            more = {**own, "level": logging.WARNING, "traceback": detail or None}
+            self.log(f"{stage.label}: {error}", "stage_failed", **more)
+            if detail:
+                self._append(detail)
             raise
         seconds = time.monotonic() - started
         self._record(stage.key, state="done", fraction=1.0, seconds=seconds, finished_at=utc_now())
-        self.log(f"{stage.label}: done in {seconds:.1f} s")
+        self.log(f"{stage.label}: done in {seconds:.1f} s", "stage_done", **own, seconds=seconds)
 
     def _record(self, key: str, **changes: Any) -> None:
         self._rows[key] = replace(self._rows[key], **changes)

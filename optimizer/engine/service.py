@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from optimizer.engine.pool import Pool
 from optimizer.engine.process import preload
 from optimizer.engine.runner import StageRunner
 from optimizer.errors import FeatherweightError, StageError
+from optimizer.logs.events import about, event
 from optimizer.run_progress import RESUMED
 from optimizer.settings import Settings, capacity
 from optimizer.store import Store, StoreError
@@ -71,6 +73,7 @@ class Engine:
                     self._say("warming", "importing TensorFlow")
                     await asyncio.to_thread(preload)
                 self._say("ready", self._where())
+                event(_log, "engine_ready", text=self._where())
                 self._recover()
                 await self._work(finished)
             finally:
@@ -122,6 +125,7 @@ class Engine:
                 Execution(self._store, self._runner, run, self._threads).record_failure(error)
                 continue
             self._store.append_log(run.id, f"{utc_now()} {RESUMED}\n")
+            event(_log, "run_resumed", run=run.id, study=run.study_id, kind=run.kind)
             self._start(run)
 
     def _take_runs(self) -> None:
@@ -131,38 +135,49 @@ class Engine:
                 self._start(run)
 
     def _start(self, run: Run) -> None:
-        execution = Execution(self._store, self._runner, run, self._threads)
-        task = asyncio.create_task(self._guard(run, execution), name=run.id)
+        with about(run=run.id, study=run.study_id):
+            execution = Execution(self._store, self._runner, run, self._threads)
+            task = asyncio.create_task(self._guard(run, execution), name=run.id)
         self._active[run.id] = task
 
         def ended(task: asyncio.Task[None]) -> None:
             self._active.pop(run.id, None)
             if task.cancelled():
                 try:
-                    execution.record_cancellation()
+                    with about(run=run.id, study=run.study_id):
+                        execution.record_cancellation()
                 except StoreError as error:  # it stays as it is, and the next engine cancels it
-                    _log.error("%s", error)
+                    event(_log, "cancel_lost", level=logging.ERROR, error=error, run=run.id)
 
         task.add_done_callback(ended)
 
     async def _guard(self, run: Run, execution: Execution) -> None:
         """What ends one run must not end the others, and is recorded as soon as that can be."""
+        event(_log, "run_started", kind=run.kind, variants=len(run.variant_ids), text=run.title)
+        started = time.monotonic()
+        ending: FeatherweightError | None = None
         try:
             await execution.run()
-            return
         except FeatherweightError as error:
-            ending: Exception = error
+            ending = error
         except Exception as error:
-            _log.exception("run %s", run.id)
-            text = f"An internal error ended this run: {type(error).__name__}: {error}"
-            ending = StageError(text)
+            event(_log, "run_broke", level=logging.ERROR, error=error)
+            ending = StageError(
+                f"An internal error ended this run: {type(error).__name__}: {error}"
+            )
         while True:
             try:
-                execution.record_failure(str(ending))
-                return
+                if ending is not None:
+                    execution.record_failure(str(ending))
+                state = self._store.get_run(run.id).state
+                break
             except StoreError as error:
-                _log.error("run %s: %s It ended so: %s", run.id, error, ending)
+                event(_log, "ending_lost", level=logging.ERROR, error=error, text=str(ending))
                 await asyncio.sleep(_RETRY_SECONDS)
+        level = logging.INFO if ending is None else logging.WARNING
+        seconds = time.monotonic() - started
+        said = None if ending is None else str(ending)
+        event(_log, f"run_{state}", level=level, seconds=seconds, text=said)
 
     def _cancel_runs(self) -> None:
         for run_id, task in list(self._active.items()):
@@ -190,14 +205,17 @@ class Engine:
             with suppress(StoreError):
                 self._store.append_log(run_id, f"{utc_now()} {STOPPED}\n")
         tasks = list(self._active.values())
+        event(_log, "engine_stopping", runs=len(tasks))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # Dask's parts complain of each other while they are closed; that is no error of ours.
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
         await self._pool.stop()
         try:
             self._store.set_engine_state(None)
         except StoreError as error:
-            _log.error("%s", error)
+            event(_log, "state_lost", level=logging.ERROR, error=error)
 
 
 def _vain_resumes(log: str) -> int:

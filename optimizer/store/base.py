@@ -23,6 +23,7 @@ from optimizer.store.files import UploadedFiles
 from optimizer.store.kept_variants import KeptVariants
 from optimizer.store.logs import RunLogs
 from optimizer.store.records import DiskUse
+from optimizer.store.references import NEEDED_KEYS, UPLOADS, USED_KEYS
 from optimizer.store.room import Room
 from optimizer.store.rows import from_row, to_columns
 from optimizer.store.scope import OWNED, Scope
@@ -205,22 +206,11 @@ class StoreBase:
         return sum(remove(path) for path in aside if path is not None)
 
     def _referenced_keys(self) -> set[str]:
-        """Artifacts of models, datasets, variants, and of queued and running runs, of anybody."""
-        rows = self._db.rows(
-            "SELECT facts_key FROM main.models WHERE facts_key IS NOT NULL "
-            "UNION SELECT facts_key FROM main.datasets WHERE facts_key IS NOT NULL "
-            "UNION SELECT each.value FROM main.variants AS kept, json_each(kept.stages) AS each "
-            "UNION SELECT stage.key FROM main.run_stages AS stage "
-            "JOIN main.runs AS run ON run.id = stage.run_id "
-            "WHERE run.state IN ('queued', 'running')"
-        )
-        return {row[0] for row in rows}
+        """Artifacts of models, datasets, variants, and of queued and running runs."""
+        return {row[0] for row in self._db.rows(f"{NEEDED_KEYS} UNION {USED_KEYS}")}
 
     def _referenced_files(self) -> set[str]:
-        rows = self._db.rows(
-            "SELECT sha256 FROM main.models UNION SELECT sha256 FROM main.datasets"
-        )
-        return {row[0] for row in rows}
+        return {row[0] for row in self._db.rows(UPLOADS)}
 
     @contextmanager
     def one_change(self) -> Iterator[None]:

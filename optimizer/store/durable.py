@@ -181,10 +181,10 @@ class Workspace:
                 with suppress(OSError):  # a folder on a medium that can only be read
                     remove(path)
 
-    def stray_bytes(self) -> int:
-        """Bytes that :meth:`remove_stray` would free; 0 while somebody writes."""
+    def strays(self) -> list[Path]:
+        """What :meth:`remove_stray` would remove: nothing while somebody writes."""
         with self.nobody_writes() as alone:
-            return sum(map(size_of, self._prepared())) if alone else 0
+            return self._prepared() if alone else []
 
     def _prepared(self) -> list[Path]:
         found = list(os.scandir(self.root))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 import time
+from pathlib import Path
 
 from optimizer.store.base import StoreBase
+from optimizer.store.durable import storage_faults
 
 RECENT_SECONDS = 3600.0
 
@@ -20,6 +24,27 @@ class Housekeeping(StoreBase):
             (study_id,),
         )
         return sum(self.artifacts.size_bytes(row[0]) for row in rows)
+
+    def snapshot(self, path: Path) -> None:
+        """Write the database as it is at this moment into a new file, while others go on.
+
+        Without the engine's sign of life, which is of this machine and this moment.
+
+        Raises:
+            StoreError: the disk is full or not writable.
+        """
+        with storage_faults(path):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        self._db.rows("VACUUM INTO ?", (str(path),))
+        copy = sqlite3.connect(path, isolation_level=None)
+        try:
+            copy.execute("DELETE FROM engine")
+        finally:
+            copy.close()
+
+    def in_use(self) -> tuple[set[str], set[str]]:
+        """Keys of the artifacts and hashes of the files that anything refers to."""
+        return self._referenced_keys(), self._referenced_files()
 
     def collect_garbage(self, min_age_seconds: float = RECENT_SECONDS) -> int:
         """Delete results, uploads and logs that nothing refers to; returns the bytes freed.

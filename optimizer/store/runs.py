@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from optimizer.logs.events import event
 from optimizer.quotas import QuotaError
 from optimizer.store.base import StoreBase, new_id, utc_now
 from optimizer.store.records import (
@@ -24,6 +26,7 @@ _CHANGEABLE = frozenset(
     {"title", "state", "error", "started_at", "finished_at", "variant_ids", "result"}
 )
 _STAGE_COLUMNS = tuple(RunStage.__dataclass_fields__)
+_log = logging.getLogger(__name__)
 
 
 class Runs(StoreBase):
@@ -181,10 +184,10 @@ class Runs(StoreBase):
                     (to_columns({"variant_ids": run.variant_ids})["variant_ids"],),
                 )
             elif run.state == "running":
-                connection.execute(
-                    "UPDATE main.runs SET cancel_requested = 1 WHERE id = ?", (run_id,)
-                )
-            return self.get_run(run_id)
+                connection.execute("UPDATE runs SET cancel_requested = 1 WHERE id = ?", (run_id,))
+            asked = self.get_run(run_id)
+        event(_log, "cancel_asked", run=run_id, study=run.study_id, state=run.state)
+        return asked
 
     def put_stage(self, stage: RunStage) -> None:
         """Record a stage as it stands now, replacing what was said of it before.

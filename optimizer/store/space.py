@@ -67,7 +67,7 @@ class Space(Uploads, Studies, Housekeeping):
             uploads,
             self._db.spare_bytes(),
             sum(self._logs.size_bytes(run_id) for run_id in dead),
-            self._workspace.stray_bytes(),
+            self._stray_bytes(),
             disk.f_bavail * disk.f_frsize,
         )
 
@@ -162,9 +162,12 @@ class Space(Uploads, Studies, Housekeeping):
     def free_temporary(self) -> int:
         """Delete what killed processes left behind; bytes freed."""
         self._require_whole()
-        before = self._workspace.stray_bytes()
+        before = self._stray_bytes()
         self._workspace.remove_stray()
-        return before - self._workspace.stray_bytes()
+        return before - self._stray_bytes()
+
+    def _stray_bytes(self) -> int:
+        return sum(map(size_of, self._workspace.strays()))
 
     def compact_database(self) -> int:
         """Write the database anew without its gaps; returns the bytes freed.

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from optimizer.errors import InputError
+from optimizer.logs.events import event
 from optimizer.recipe import BASELINE, Recipe
 from optimizer.store.base import StoreBase, clean_name, new_id, utc_now
 from optimizer.store.records import Origin, Study, Variant
 from optimizer.store.rows import from_row, from_rows
 
 _CHANGEABLE = frozenset({"name", "state", "error", "results", "stages"})
+_log = logging.getLogger(__name__)
 _WITH_COUNTS = (
     "SELECT studies.*, "
     "(SELECT count(*) FROM variants WHERE study_id = studies.id) AS variant_count, "
@@ -55,6 +58,7 @@ class Studies(StoreBase):
             self._require("datasets", dataset_id)
             self.check_room_for_study()
             self._insert_study(study)
+        event(_log, "study_created", study=study.id, model=model_id, dataset=dataset_id, task=task)
         return study
 
     def check_room_for_study(self) -> None:
@@ -98,7 +102,8 @@ class Studies(StoreBase):
             self._refuse_while_active("study_id = ?", study_id, f"study “{study.name}”")
             runs = self._db.rows("SELECT id FROM runs WHERE study_id = ?", (study_id,))
             keys |= self._stage_keys("run_id IN (SELECT id FROM runs WHERE study_id = ?)", study_id)
-            connection.execute("DELETE FROM main.studies WHERE id = ?", (study_id,))
+            connection.execute("DELETE FROM studies WHERE id = ?", (study_id,))
+        event(_log, "study_deleted", study=study_id, text=study.name)
         logs = sum(self._logs.delete(row["id"]) for row in runs)
         return self._sweep(keys, set()) + logs
 

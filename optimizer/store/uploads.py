@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -9,12 +10,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from optimizer.errors import InputError
+from optimizer.logs.events import event
 from optimizer.quotas import QuotaError
 from optimizer.store.base import StoreBase, clean_name, new_id, utc_now
 from optimizer.store.records import Dataset, Model
 from optimizer.store.rows import from_row, from_rows, to_json
 
 _CHANGEABLE = frozenset({"name", "facts", "facts_key"})
+_log = logging.getLogger(__name__)
 
 
 class Uploads(StoreBase):
@@ -40,6 +43,7 @@ class Uploads(StoreBase):
             self.limits().check_unused_uploads(self._count_unused())
             model = Model(new_id(), _stem(file_name), file_name, sha256, len(data), utc_now())
             self._insert("models", asdict(model))
+        event(_log, "model_added", model=model.id, bytes=len(data), sha256=sha256)
         return model
 
     def get_model(self, model_id: str) -> Model:
@@ -120,6 +124,7 @@ class Uploads(StoreBase):
                 options=dict(options or {}),
             )
             self._insert("datasets", asdict(dataset))
+        event(_log, "dataset_added", dataset=dataset.id, bytes=len(data), sha256=sha256)
         return dataset
 
     def get_dataset(self, dataset_id: str) -> Dataset:

@@ -11,6 +11,7 @@ import streamlit as st
 from optimizer.bundled import ensure_sample_study
 from optimizer.errors import InputError
 from optimizer.lessons.practice import practice_study
+from optimizer.logs.setup import start_logging
 from optimizer.store import Scope, Store
 from optimizer.store.records import Study, Variant
 from pages.parts import sign_in
@@ -88,6 +89,7 @@ _lent = threading.local()
 def _store() -> Store:
     """The whole of it, with the bundled sample study from the first start."""
     opened = Store.open()
+    start_logging(opened.home, "app")
     ensure_sample_study(opened)
     return opened
 
@@ -114,6 +116,7 @@ def _shared_study_id(token: str) -> str:
 @st.cache_resource
 def _reading_store() -> Store:
     opened = Store.open()
+    start_logging(opened.home, "app")
     opened.refuse_changes()
     return opened
 

@@ -1,0 +1,1 @@
+"""Running the workbench: is it well, what has to be mended, backup and restore."""
