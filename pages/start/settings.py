@@ -14,6 +14,7 @@ from optimizer.format import format_bytes
 from optimizer.settings import VARIABLES, Settings, available_cores, capacity, from_environment
 from optimizer.store.records import ACTIVE
 from pages.parts import context
+from pages.parts.table import show_table
 from pages.parts.text import plain
 
 _STATES = {
@@ -85,7 +86,7 @@ def _engine() -> None:
 
 
 def _workers(workers: list[dict[str, Any]]) -> None:
-    st.dataframe(
+    show_table(
         pd.DataFrame(
             {
                 "Worker": [worker["address"] for worker in workers],

@@ -1,6 +1,5 @@
 """Every hostile file ends in its own sentence and exit code 2, and nothing of it runs."""
 
-import hashlib
 import json
 import marshal
 import os
@@ -14,7 +13,7 @@ import pytest
 
 from optimizer.models.inspect import identify, inspect_upload
 from tests.hostile import Targets, corpus
-from tests.hostile.commanding import command, refusal
+from tests.hostile.commanding import refusal
 from tests.hostile.forge import Pickled, bytecode
 from tests.hostile.watching import Alarm, audited, outside
 
@@ -73,7 +72,7 @@ def test_the_command_line_refuses_each_in_one_line_with_exit_code_2(answers):
 def test_sentences_are_short_and_say_what_to_do(answers):
     for name, (_, answer, _, _) in answers.items():
         assert len(answer.lines[0]) < 500, name
-        assert answer.lines[0].rstrip().endswith("."), (name, answer.lines[0])
+        assert answer.lines[0].endswith((".", "…")), (name, answer.lines[0])
 
 
 def test_no_two_attacks_have_the_same_sentence(answers):
@@ -131,25 +130,6 @@ def test_what_is_for_training_is_taken_out_and_never_loaded(made):
     assert not targets.marker.exists()
 
 
-def test_the_same_folder_gives_the_same_bytes(made):
-    """In another process, with other hashes of texts."""
-    files, targets = made
-    script = (
-        "import hashlib, sys; from pathlib import Path; from tests.hostile import corpus; "
-        "[print(f.name, hashlib.sha256(f.data).hexdigest()) for f in corpus(Path(sys.argv[1]))]"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(targets.marker.parent)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONHASHSEED": "7"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    said = dict(line.split() for line in done.stdout.splitlines())
-    assert said == {file.name: hashlib.sha256(file.data).hexdigest() for file in files}
-
-
 def test_memory_stays_bounded(made, tmp_path):
     """A process of its own looks at all files in turn, and may not take more than a fixed sum."""
     files, _ = made
@@ -171,15 +151,17 @@ def test_memory_stays_bounded(made, tmp_path):
     assert found["reader_bytes"] < 4 * MEMORY_BYTES, found
 
 
-def test_the_script_writes_them_all(made, tmp_path):
-    files, _ = made
-    done = command  # the command line is imported, so that nothing but the script is run
-    assert done
+def test_the_script_writes_the_same_bytes_again(made, answers):
+    """Into the same folder, in another process with other hashes of texts."""
+    files, targets = made
+    folder = targets.marker.parent
     subprocess.run(
-        [sys.executable, "-m", "tests.hostile", str(tmp_path / "new")],
+        [sys.executable, "-m", "tests.hostile", str(folder)],
         cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": "7"},
         capture_output=True,
         check=True,
     )
-    written = {path.name for path in (tmp_path / "new").iterdir()}
-    assert written == {file.name for file in files} | {"secret"}
+    written = {path.name: path.read_bytes() for path in folder.iterdir()}
+    del written[targets.secret.name]
+    assert written == {file.name: file.data for file in files}
