@@ -120,7 +120,10 @@ def hdf5(config=None, change=None, version="2.15.0", attributes=None):
         file.attrs["backend"] = "tensorflow"
         for name, value in (attributes or {}).items():
             file.attrs[name] = value
-        file.create_group("model_weights/dense/dense")["kernel:0"] = np.zeros((4, 2), "float32")
+        group = file.create_group("model_weights/dense")
+        group.create_group("dense")["kernel:0"] = np.zeros((4, 2), "float32")
+        file["model_weights"].attrs["layer_names"] = [b"dense"]
+        group.attrs["weight_names"] = [b"dense/kernel:0"]
         if change is not None:
             change(file)
     return buffer.getvalue()

@@ -145,10 +145,14 @@ def archive_changed(data, changes):
     return forged(members)
 
 
+def pictures_changed(data, changes):
+    """A zip in which every picture was changed."""
+    return zipped([(name, bytes_changed(image, changes)) for name, image in members_of(data)])
+
+
 def kinds(store):
     """name → (a sound file, what changes it, what looks at it)."""
     functional = keras(configs.chain(a="x", b="a"))
-    sample = samples.load_sample_model("digits_cnn")
     as_text = (
         ("recipe", json.dumps(RECIPE).encode(), recipe),
         ("grid", json.dumps(GRID).encode(), grid),
@@ -156,7 +160,6 @@ def kinds(store):
     found = {
         "keras, bytes": (functional, bytes_changed, model),
         "keras, members": (functional, member_changed, model),
-        "keras sample, members": (sample, member_changed, model),
         "h5 of Keras 2": (samples.load_sample_model("cancer_mlp"), bytes_changed, model),
         "h5, small": (hdf5.hdf5(hdf5.HONEST), bytes_changed, model),
         "SavedModel": (some_graph(), member_changed, model),
@@ -166,6 +169,7 @@ def kinds(store):
         "csv": (some_table("csv"), bytes_changed, table),
         "parquet": (some_table("parquet"), bytes_changed, table),
         "images, members": (image_folders(), member_changed, pictures),
+        "images, each": (image_folders(), pictures_changed, pictures),
         "study archive": (
             archive_seed(store),
             archive_changed,

@@ -33,6 +33,7 @@ def filtered(*filters):
     def change(file):
         properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         properties.set_chunk((4, 2))
+        properties.set_obj_track_times(False)
         for number, values in filters:
             properties.set_filter(number, h5py.h5z.FLAG_OPTIONAL, values)
         space = h5py.h5s.create_simple((4, 2))
@@ -51,9 +52,12 @@ def external_storage(secret):
 
 def virtual(secret):
     def change(file):
-        layout = h5py.VirtualLayout((4,), "float32")
-        layout[:] = h5py.VirtualSource(secret, "x", (4,))
-        file["model_weights"].create_virtual_dataset("x", layout)
+        properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        properties.set_obj_track_times(False)
+        space = h5py.h5s.create_simple((4,))
+        properties.set_virtual(space, secret.encode(), b"x", space)
+        group = file["model_weights"].id
+        h5py.h5d.create(group, b"x", h5py.h5t.IEEE_F32LE, space, dcpl=properties)
 
     return change
 

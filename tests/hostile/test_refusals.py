@@ -126,7 +126,7 @@ def test_what_is_for_training_is_taken_out_and_never_loaded(made):
     for file in disarmed:
         identify(file.data, file.name)
         left = json.dumps(inspect_upload(file.data, file.name).config)
-        assert not any(word in left for word in ("os", "system", "exec", "Lambda", "compile"))
+        assert not any(word in left for word in ('"os"', '"system"', '"exec"', "Lambda", "compile"))
     assert not targets.marker.exists()
 
 
