@@ -47,6 +47,7 @@ def _stage(function, data, params):
     return run_in_process(call, inputs, lambda *_, **__: None, threading.Event())
 
 
+PARAMS = {"file_name": "x", "test_share": 0.2, "split_seed": 0}
 _IMPORT, _PREPARE = "optimizer.models.stage:import_model", "optimizer.data.stage:prepare_data"
 
 
@@ -74,7 +75,7 @@ def test_damaged_uploads_in_real_stage_processes(function, seed, change):
             for _ in range(source.randrange(1, 6))
         ]
         try:
-            _stage(function, change(sound, changes), {"file_name": "x", "seed": 0})
+            _stage(function, change(sound, changes), PARAMS)
         except InputError:
             refused += 1
         except StageError as error:
