@@ -94,8 +94,8 @@ def _refuse_hostile_members(members: list[zipfile.ZipInfo], what: str) -> None:
 def _refuse_overlaps(archive: zipfile.ZipFile, data: bytes, what: str) -> None:
     """Refuse members that share bytes: one kernel of data could unpack any number of times."""
     members = sorted(archive.infolist(), key=lambda member: member.header_offset)
-    ends = [member.header_offset for member in members[1:]] + [archive.start_dir]
-    for member, end in zip(members, ends, strict=True):
+    starts = [member.header_offset for member in members]
+    for member, end in zip(members, [*starts[1:], archive.start_dir], strict=False):
         start = member.header_offset
         if not 0 <= start <= len(data) - 30:
             raise damaged(what, f"{member.filename[:100]!r} lies outside of it")

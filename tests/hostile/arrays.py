@@ -183,6 +183,7 @@ def files(targets):
         "in a way that NumPy does not",
         zipped(honest().items(), zipfile.ZIP_BZIP2),
     )
+    yield refused("empty.npz", "have nothing in it", "The file contains no arrays", zipped([]))
     members = [*honest().items(), *((f"z{i}.npy", b"") for i in range(65))]
     yield refused("many.npz", "have 67 members", "declares 67 files; at most 64", zipped(members))
     yield refused("array.npy", "be a single array", "is a single array (.npy)", npy(np.zeros(4)))
