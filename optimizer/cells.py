@@ -33,7 +33,7 @@ def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
     plain = frame.rename(columns=_plain_unless_quantity)
     for place, dtype in enumerate(frame.dtypes):
         if not pd.api.types.is_numeric_dtype(dtype) and not isinstance(dtype, pd.DatetimeTZDtype):
-            plain.isetitem(place, frame.iloc[:, place].map(_plain_unless_quantity))
+            plain.isetitem(place, frame.iloc[:, place].map(_plain_unless_quantity).array)
     if not pd.api.types.is_numeric_dtype(frame.index.dtype):
         plain.index = frame.index.map(_plain_unless_quantity)
     return plain

@@ -25,6 +25,7 @@ import resource
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -204,10 +205,17 @@ def _try_in_fork(path: str, threads: int) -> dict[str, Any]:
 
 
 def _limit_trial() -> None:
-    """A file may be made to run for ever, or to take all memory: the trial ends instead."""
-    resource.setrlimit(resource.RLIMIT_CPU, (TRIAL_CPU_SECONDS, TRIAL_CPU_SECONDS + 5))
+    """A file may be made to run for ever, or to take all memory: the trial ends instead.
+
+    Where the system knows no such limit, or has a lower one already, that one stays.
+    """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    for limit, soft, hard in (
+        (resource.RLIMIT_CPU, TRIAL_CPU_SECONDS, TRIAL_CPU_SECONDS + 5),
+        (resource.RLIMIT_AS, memory, memory),
+    ):
+        with suppress(ValueError, OSError):
+            resource.setrlimit(limit, (soft, hard))
 
 
 def _run_and_weigh(path: str, threads: int) -> dict[str, Any]:
