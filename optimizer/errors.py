@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_BREAKING = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, line breaks, marks of direction, and halves of surrogate pairs."""
+_LONGEST = 1_500
 _BEFORE, _ABOVE = "Exception encountered: ", "Exception encountered when calling"
 """What Keras writes in front of the reason, and on the line above it."""
 
@@ -18,7 +21,14 @@ class InputError(FeatherweightError, ValueError):
 
     The text is one or two plain sentences: what is wrong, the value received, and the next
     step. The command line prints it and exits with code 2; pages show it as an error box.
+
+    Args:
+        message: may quote what a stranger named; what would break the line, move a terminal's
+            cursor or turn the text around is written as an escape.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_one_line(message))
 
 
 class StageError(FeatherweightError, RuntimeError):
@@ -36,6 +46,11 @@ class StageError(FeatherweightError, RuntimeError):
 
 class CancelledError(FeatherweightError):
     """The person cancelled what was running."""
+
+
+def _one_line(message: str) -> str:
+    text = _BREAKING.sub(lambda match: repr(match.group())[1:-1], message)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def reason_of(error: Exception) -> str:

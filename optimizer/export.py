@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from optimizer.cells import plain_cell
 from optimizer.measured import state_text
 from optimizer.store.records import Dataset, Model, Study, Variant
 
@@ -73,7 +74,6 @@ _CONDITIONS = ("metric", "metric_interval", "higher_is_better", "agreement_inter
 _LATENCY_CONDITIONS = (
     *("significant", "runs", "rounds", "threads", "device", "delegate", "window"),
 )
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _MODEL_FACTS = ("source_format", "keras_version", "parameters", "inputs", "outputs")
 _DATASET_FACTS = ("format", "train", "test", "x_shape", "x_dtype", "y_kind", "classes", "split")
 
@@ -164,7 +164,7 @@ def results_csv(variants: Iterable[Variant]) -> str:
     writer = csv.writer(text)
     rows = [_csv_row(variant) for variant in variants]
     writer.writerow(CSV_COLUMNS)
-    writer.writerows([_cell(row[column]) for column in CSV_COLUMNS] for row in rows)
+    writer.writerows([plain_cell(row[column]) for column in CSV_COLUMNS] for row in rows)
     return text.getvalue()
 
 
@@ -189,13 +189,6 @@ def _csv_row(variant: Variant) -> dict[str, Any]:
 
 def _broken(promises: Iterable[Mapping[str, Any]]) -> str:
     return "; ".join(str(promise["promise"]) for promise in promises if not promise.get("kept"))
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, str):
-        line = value.replace("\x00", "")
-        return f"'{line}" if line.lstrip(" ").startswith(_FORMULA_STARTS) else line
-    return value
 
 
 def _upload(upload: Model | Dataset, facts: Sequence[str]) -> dict[str, Any]:

@@ -19,12 +19,12 @@ from pydantic import ValidationError
 
 from optimizer.errors import InputError
 from optimizer.grid_tree import Parts, Pick, parts_of
+from optimizer.plain_json import MAX_BYTES, load_plain
 from optimizer.recipe import BASELINE, Recipe
 from optimizer.recipe_text import describe_error
 
 MAX_COMBINATIONS = 2_000
 _MAX_ALTERNATIVES = 1_000
-_MAX_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Grid:
             InputError: naming the field, the value received and what is accepted.
         """
         try:
-            data = value if isinstance(value, dict) else _load(value)
+            data = value if isinstance(value, dict) else load_plain(value)
             grid = cls(parts_of("", data, ()))
             if (alternatives := sum(1 for _ in grid._alternatives())) > _MAX_ALTERNATIVES:
                 raise InputError(
@@ -86,7 +86,7 @@ class Grid:
         """Read a grid file; see :meth:`parse`."""
         try:
             with path.open("rb") as file:
-                content = file.read(_MAX_BYTES + 1)
+                content = file.read(MAX_BYTES + 1)
         except OSError as error:
             raise InputError(f"Cannot read the grid {path}: {error.strerror}.") from None
         return cls.parse(content, source=f"grid {path.name}")
@@ -154,18 +154,6 @@ class Grid:
 def _following(picks: dict[str, int]) -> Pick:
     """Picks what is given, and the first of the other alternatives."""
     return lambda path, count: picks.get(path, 0)
-
-
-def _load(text: str | bytes) -> dict[str, Any]:
-    if len(text) > _MAX_BYTES:
-        raise InputError(f"It is larger than {_MAX_BYTES // 1024} KiB.")
-    try:
-        loaded: dict[str, Any] = json.loads(text)
-    except RecursionError:
-        raise InputError("It is nested deeper than any recipe.") from None
-    except ValueError as error:
-        raise InputError(f"It is not valid JSON: {error}.") from None
-    return loaded
 
 
 def _recipe(chosen: dict[str, Any]) -> Recipe | str:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from optimizer.errors import InputError
+from optimizer.plain_json import MAX_BYTES, load_plain
 from optimizer.recipe_text import describe_error, name_parts
 from optimizer.schedules import Part, PolynomialSchedule, Schedule, Sparsity
 from optimizer.structures import PatternNM, Structure, Unstructured
@@ -238,19 +239,24 @@ class Recipe(Part):
             InputError: naming the field, the value received and what is accepted.
         """
         try:
-            if isinstance(value, dict):
-                return cls.model_validate(value)
-            return cls.model_validate_json(value)
+            if not isinstance(value, dict):
+                load_plain(value)
+                return cls.model_validate_json(value)
+            return cls.model_validate(value)
         except ValidationError as error:
             raise InputError(f"The {source} cannot be used. {describe_error(error)}") from None
+        except InputError as error:
+            raise InputError(f"The {source} cannot be used. {error}") from None
 
     @classmethod
     def read(cls, path: Path) -> Recipe:
         """Read a recipe file; see :meth:`parse`."""
         try:
-            return cls.parse(path.read_bytes(), source=f"recipe {path.name}")
+            with path.open("rb") as file:
+                content = file.read(MAX_BYTES + 1)
         except OSError as error:
             raise InputError(f"Cannot read the recipe {path}: {error.strerror}.") from None
+        return cls.parse(content, source=f"recipe {path.name}")
 
 
 BASELINE = Recipe()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from optimizer.recipe import Cluster, FineTune, Prune, Quantize, Recipe
 
 _UNION_TAGS = ("polynomial", "constant", "steps", "unstructured", "block", "n_m", "channels")
+_SENTENCES, _LONGEST = 5, 100
+"""Mistakes that are told at once, and characters of a name or value that are shown."""
 _MODES = {"dynamic": "dynamic range", "int16x8": "int16×8"}
 
 
@@ -99,8 +101,9 @@ def _without_tags(path: Sequence[int | str]) -> list[int | str]:
 def describe_error(error: ValidationError) -> str:
     """What pydantic found, as sentences that name the field and the value received."""
     sentences = []
-    for item in error.errors(include_url=False):
-        where = ".".join(str(part) for part in _without_tags(item["loc"]))
+    errors = error.errors(include_url=False)
+    for item in errors[:_SENTENCES]:
+        where = ".".join(str(part)[:_LONGEST] for part in _without_tags(item["loc"]))
         if item["type"] == "json_invalid":
             return f"It is not valid JSON: {item['ctx']['error']}."
         if item["type"] == "extra_forbidden":
@@ -111,6 +114,13 @@ def describe_error(error: ValidationError) -> str:
             continue
         text = item["msg"].removeprefix("Value error, ")
         whole = isinstance(item["input"], Mapping)  # a part: its values are not one's mistake
-        received = "" if whole or "received" in text else f"; received {item['input']!r}"
-        sentences.append(f"{where + ': ' if where else ''}{text}{received}.")
+        received = "" if whole or "received" in text else f"; received {_short(item['input'])}"
+        sentences.append(f"{where + ': ' if where else ''}{text[:400]}{received}.")
+    if len(errors) > _SENTENCES:
+        sentences.append(f"There are {len(errors) - _SENTENCES:,} more mistakes.")
     return " ".join(sentences)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

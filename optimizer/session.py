@@ -70,14 +70,15 @@ def bring(
     Raises:
         InputError: one of them was refused.
     """
+    summary = inspect_upload(data[1], data[0]) if data else None
     added = store.add_model(*model)
     _finish(store, store.queue_run("import_model", f"Read {model[0]}", model_id=added.id), report)
     added = store.get_model(added.id)
-    if data is None:
+    if data is None or summary is None:
         return added, None
     assert added.facts is not None
     reading = options or DataOptions()
-    if inspect_upload(data[1], data[0]).takes_model_shape:
+    if summary.takes_model_shape:
         reading = reading.shaped_for(added.facts)
     dataset = store.add_dataset(data[0], data[1], options=reading.dump())
     run = store.queue_run("prepare_data", f"Read {data[0]}", dataset_id=dataset.id)

@@ -11,8 +11,8 @@ from optimizer.data.images import has_images, inspect_images, read_images
 from optimizer.data.npz import inspect_npz, read_npz
 from optimizer.data.options import DataOptions
 from optimizer.data.raw import PARQUET_MAGIC, Raw, UploadSummary
-from optimizer.data.zips import open_zip
 from optimizer.errors import InputError
+from optimizer.zips import open_zip
 
 MAX_UPLOAD_BYTES = 2 * 2**30
 _PEEK_SECONDS = 60

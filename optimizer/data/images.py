@@ -7,17 +7,19 @@ decoded by Pillow in stage processes only, each after its declared size was chec
 from __future__ import annotations
 
 import io
+import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 
 from optimizer.data.options import DataOptions
 from optimizer.data.raw import ArrayHeader, Raw, UploadSummary
-from optimizer.data.zips import DAMAGED, open_zip, unpacked_bytes
-from optimizer.errors import InputError
+from optimizer.errors import InputError, reason_of
+from optimizer.zips import DAMAGED, open_zip, read_member, unpacked_bytes
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 MAX_IMAGES = 65_000
@@ -27,6 +29,8 @@ MAX_PIXELS = 50_000_000
 """Pixels of one image before it is resized."""
 MAX_VALUES = 2**29
 _TEST = ("test", "val", "valid", "validation")
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
+"""Whatever the name says; Pillow knows others, of which EPS would start Ghostscript."""
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
@@ -89,7 +93,7 @@ def read_images(data: bytes, options: DataOptions) -> Raw:
                 f"{count:,} images of {height} × {width} × {channels} have more than "
                 f"{MAX_VALUES:,} values in all. Use fewer images or a smaller model input."
             )
-        unread: list[str] = []
+        unread: dict[str, str] = {}
         xs, ys = [], []
         for members, labels in zip(layout.parts, layout.labels, strict=True):
             x, kept = _decoded(archive, members, (height, width, channels), unread)
@@ -98,7 +102,7 @@ def read_images(data: bytes, options: DataOptions) -> Raw:
     _refuse_if_mostly_unread(unread, count)
     notes = [f"Images are resized to {height} × {width} (bilinear), {_colour(channels)}."]
     if unread:
-        notes.append(f"Not readable as images and left out: {_listed(unread)}.")
+        notes.append(f"Not readable as images and left out: {_listed([*unread])}.")
     if layout.ignored:
         notes.append(f"Not used from the zip: {_listed(layout.ignored)}.")
     targets = {"y": tuple(ys)} if layout.classes else {}
@@ -184,7 +188,7 @@ def _decoded(
     archive: zipfile.ZipFile,
     members: Sequence[str],
     shape: tuple[int, int, int],
-    unread: list[str],
+    unread: dict[str, str],
 ) -> tuple[np.ndarray, list[int]]:
     """The images that can be read, and their positions among the members."""
     from PIL import Image
@@ -195,25 +199,54 @@ def _decoded(
     kept: list[int] = []
     for index, member in enumerate(members):
         try:
-            with Image.open(io.BytesIO(archive.read(member))) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise ValueError("too many pixels")
-                pixels = image.convert(_MODES[channels]).resize(
-                    (width, height), Image.Resampling.BILINEAR
-                )
+            pixels = _pixels(read_member(archive, archive.getinfo(member), "zip"), shape)
             x[len(kept)] = np.asarray(pixels).reshape(shape)
-        except (*DAMAGED, ValueError, SyntaxError, Image.DecompressionBombError, RuntimeError):
-            unread.append(member)
+        except (*DAMAGED, ValueError, SyntaxError, Image.DecompressionBombError, RuntimeError,
+                MemoryError, TypeError, KeyError, IndexError) as error:  # fmt: skip
+            unread[member] = _why(error)
             continue
         kept.append(index)
     return x[: len(kept)], kept
 
 
-def _refuse_if_mostly_unread(unread: Sequence[str], count: int) -> None:
+def _pixels(data: bytes, shape: tuple[int, int, int]) -> Any:
+    """The one picture in a file, resized; its declared size is checked before it is decoded."""
+    from PIL import Image
+
+    height, width, channels = shape
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    with image:
+        if image.width * image.height > MAX_PIXELS:
+            raise InputError(
+                f"it declares {image.width:,} × {image.height:,} pixels, more than "
+                f"{MAX_PIXELS // 10**6} million"
+            )
+        if getattr(image, "is_animated", False):
+            raise InputError("it has several pictures, as an animation or a document")
+        return image.convert(_MODES[channels]).resize((width, height), Image.Resampling.BILINEAR)
+
+
+def _why(error: Exception) -> str:
+    """The reason why an image cannot be read, to follow a colon."""
+    from PIL import Image, UnidentifiedImageError
+
+    if isinstance(error, InputError):
+        return str(error).rstrip(".")
+    if isinstance(error, UnidentifiedImageError):
+        return "it is none of PNG, JPEG, BMP, GIF, WebP and TIFF inside"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"it declares more than {MAX_PIXELS // 10**6} million pixels"
+    return f"it is damaged ({reason_of(error)[:120]})"
+
+
+def _refuse_if_mostly_unread(unread: Mapping[str, str], count: int) -> None:
     if 2 * len(unread) > count:
+        name, reason = next(iter(unread.items()))
         raise InputError(
-            f"{len(unread):,} of {count:,} images cannot be read, such as {unread[0][:200]!r}: "
-            f"they are damaged, or have more than {MAX_PIXELS // 10**6} million pixels."
+            f"{len(unread):,} of {count:,} images cannot be read, such as {name[:200]!r}: "
+            f"{reason}. Save the images again as PNG or JPEG."
         )
 
 

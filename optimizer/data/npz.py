@@ -7,8 +7,11 @@ objects are never loaded.
 
 from __future__ import annotations
 
+import io
 import math
 import re
+import struct
+import tokenize
 import zipfile
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -18,18 +21,26 @@ import numpy as np
 from numpy.lib import format as npy
 
 from optimizer.data.raw import ArrayHeader, Raw, UploadSummary
-from optimizer.data.zips import (
+from optimizer.errors import InputError
+from optimizer.zips import (
     DAMAGED,
     MAX_UNPACKED_BYTES,
     damaged,
     open_zip,
     unpacked_bytes,
 )
-from optimizer.errors import InputError
 
 MAX_MEMBERS = 64
 MAX_DIRECTORY_BYTES = 64 * 1024
+MAX_HEADER_BYTES = 16 * 1024
+"""Of one array's header; NumPy itself reads at most 10,000 characters of it."""
 
+_UNREADABLE = (
+    *DAMAGED,
+    *(ValueError, TypeError, MemoryError, RecursionError, SyntaxError, tokenize.TokenError),
+)
+"""What NumPy raises for a header that is no header."""
+_ADDRESS = re.compile(r" object at 0x[0-9a-f]+")
 _KEY = re.compile(r"(x|y)(?:_(train|test)(?=_|$))?(?:_(.+))?", re.IGNORECASE)
 _NAME = re.compile(r"[\w .\-]{1,100}\.npy")
 
@@ -205,18 +216,34 @@ def _open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]
         raise damaged(".npz", f"{member.filename!r} cannot be opened ({error})") from None
 
 
+def _refuse_long_header(head: io.BytesIO, version: tuple[int, int], name: str) -> None:
+    """Refuse a header that NumPy would read into memory whole before it looks at it."""
+    start = head.tell()
+    field = struct.Struct("<H" if version == (1, 0) else "<I")
+    (length,) = field.unpack(head.read(field.size))
+    head.seek(start)
+    if length + start + field.size > MAX_HEADER_BYTES:
+        raise InputError(
+            f"The array {name!r} in this .npz declares a header of {length:,} bytes; NumPy writes "
+            "some hundred. Save the arrays again with np.savez."
+        )
+
+
 def _header(stream: IO[bytes], member: zipfile.ZipInfo) -> ArrayHeader:
     """The header of one ``.npy``, checked against the size of the member that holds it."""
     name = member.filename.removesuffix(".npy")
     try:
-        version = npy.read_magic(stream)
+        head = io.BytesIO(stream.read(MAX_HEADER_BYTES))
+        version = npy.read_magic(head)
         if version not in ((1, 0), (2, 0)):
             raise damaged(".npz", f"the array {name!r} is in the unknown .npy version {version}")
+        _refuse_long_header(head, version, name)
         reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = reader(stream)
-        offset = stream.tell()
-    except (*DAMAGED, ValueError, TypeError, MemoryError, RecursionError) as error:
-        raise damaged(".npz", f"the header of {name!r} cannot be read ({error})"[:300]) from None
+        shape, _, dtype = reader(head)
+        offset = head.tell()
+    except _UNREADABLE as error:
+        reason = _ADDRESS.sub("", str(error))
+        raise damaged(".npz", f"the header of {name!r} cannot be read ({reason})"[:300]) from None
     if dtype.hasobject:
         raise InputError(
             f"The array {name!r} holds Python objects, which can run code when loaded and are "

@@ -21,6 +21,9 @@ from optimizer.errors import InputError
 
 MAX_COLUMNS = 10_000
 MAX_CELLS = 2**28
+MAX_ROW_GROUPS = 10_000
+MAX_TABLE_BYTES = 2 * 2**30
+ROWS_AT_ONCE = 8_192
 MAX_CATEGORIES = 50
 """Distinct texts up to which a column is a category; one with more is a name or a remark."""
 
@@ -108,13 +111,15 @@ def _parquet(data: bytes) -> pd.DataFrame:
 
     try:
         file = parquet.ParquetFile(io.BytesIO(data))
+        _check_row_groups(file.metadata)
         rows, columns = file.metadata.num_rows, file.metadata.num_columns
         if rows * max(1, columns) > MAX_CELLS or columns > MAX_COLUMNS:
             raise InputError(
                 f"The table declares {rows:,} rows and {columns:,} columns; at most "
                 f"{MAX_COLUMNS:,} columns and {MAX_CELLS:,} cells are accepted. Save fewer."
             )
-        return file.read().to_pandas(ignore_metadata=True)
+        _refuse_nested(file.schema_arrow)
+        return _read_rows(data, file.schema_arrow).to_pandas(ignore_metadata=True)
     except InputError:
         raise
     except Exception as error:
@@ -124,6 +129,74 @@ def _parquet(data: bytes) -> pd.DataFrame:
         raise InputError(
             f"This Parquet file cannot be read: {reason}. Save or upload it again."
         ) from None
+
+
+def _check_row_groups(metadata: Any) -> None:
+    groups, rows = metadata.num_row_groups, metadata.num_rows
+    if groups > MAX_ROW_GROUPS:
+        raise InputError(
+            f"The table is stored in {groups:,} row groups; at most {MAX_ROW_GROUPS:,} are "
+            "accepted. Save it again with larger ones."
+        )
+    counted = sum(metadata.row_group(i).num_rows for i in range(groups))
+    if rows < 0 or counted != rows:
+        raise InputError(
+            f"The table declares {rows:,} rows, and its row groups {counted:,}. Save it again."
+        )
+
+
+def _refuse_nested(schema: Any) -> None:
+    """Refuse columns of anything but values and plain lists of numbers."""
+    from pyarrow import types
+
+    for field in schema:
+        inner = field.type
+        if types.is_list(inner) or types.is_large_list(inner) or types.is_fixed_size_list(inner):
+            inner = inner.value_type if types.is_primitive(inner.value_type) else field.type
+        if types.is_nested(inner):
+            raise InputError(
+                f"The column {field.name[:80]!r} of the table is nested ({str(field.type)[:80]}); "
+                "columns hold values, or lists of numbers. Save it as several columns."
+            )
+
+
+def _read_rows(data: bytes, schema: Any) -> Any:
+    """All rows, in pieces, so that a long text which a dictionary repeats is noticed in time."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    of_any_length = (
+        pa.types.is_string,
+        pa.types.is_large_string,
+        pa.types.is_binary,
+        pa.types.is_large_binary,
+        pa.types.is_dictionary,
+    )
+    texts = [field.name for field in schema if any(test(field.type) for test in of_any_length)]
+    file = parquet.ParquetFile(io.BytesIO(data), read_dictionary=texts)
+    batches, total = [], 0
+    for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
+        total += sum(map(_unpacked_bytes, batch.columns))
+        if total > MAX_TABLE_BYTES:
+            raise InputError(
+                f"The table unpacks to more than {MAX_TABLE_BYTES // 2**30} GiB. Save fewer rows, "
+                "or shorter texts."
+            )
+        batches.append(batch)
+    return pa.Table.from_batches(batches, batches[0].schema if batches else schema).cast(schema)
+
+
+def _unpacked_bytes(column: Any) -> int:
+    """Bytes of a column once each value has its own copy of a text in a dictionary."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    if not isinstance(column, pa.DictionaryArray):
+        return int(column.nbytes)
+    if pa.types.is_primitive(column.dictionary.type):
+        return len(column) * 8
+    lengths = compute.take(compute.binary_length(column.dictionary), column.indices)
+    return int(compute.sum(lengths).as_py() or 0)
 
 
 def _csv(data: bytes) -> pd.DataFrame:

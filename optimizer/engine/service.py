@@ -97,7 +97,7 @@ class Engine:
             except StoreError as error:
                 if error.damaged:
                     raise
-                _log.error("%s", error)
+                event(_log, "store_refused", level=logging.ERROR, error=error)
                 await asyncio.sleep(_RETRY_SECONDS)
             await asyncio.sleep(_POLL_SECONDS)
 
@@ -190,7 +190,7 @@ class Engine:
             try:
                 self._say(self._status, self._where() if self._status == "ready" else self._detail)
             except StoreError as error:
-                _log.error("%s", error)
+                event(_log, "beat_lost", level=logging.ERROR, error=error)
 
     def _say(self, status: EngineStatus, detail: str) -> None:
         self._status, self._detail = status, detail

@@ -2,7 +2,8 @@
 
 The schema is that of TensorFlow Lite (``ai_edge_litert.schema_py_generated``, generated from
 tensorflow/compiler/mlir/lite/schema/schema.fbs). The flatbuffers runtime for Python checks
-nothing, so every count is bounded here and every malformed offset becomes an ``InputError``.
+nothing, so every count is bounded here and every malformed offset becomes an ``InputError``:
+nothing native sees a file that was not read here before.
 """
 
 from __future__ import annotations
@@ -16,6 +17,12 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from optimizer.errors import InputError
+from optimizer.measure.flatbuffer_rules import (
+    refuse_broken_references,
+    refuse_constant,
+    refuse_other_files,
+    refuse_shape,
+)
 from optimizer.measure.sparse import SparseEncoding, read_encoding
 
 FILE_IDENTIFIER = b"TFL3"
@@ -102,6 +109,8 @@ def parse(data: bytes) -> tuple[Graph, ...]:
         )
     try:
         graphs = _Reader(data).graphs()
+    except InputError:
+        raise
     except _MALFORMED as error:
         raise InputError(
             f"This TensorFlow Lite file is damaged: its tables do not fit its {len(data)} bytes "
@@ -119,14 +128,17 @@ class _Reader:
         self._objects = 0
 
     def graphs(self) -> tuple[Graph, ...]:
+        refuse_other_files(self._model, self._count)
         self._kinds = [
             _kind(self._model.OperatorCodes(i))
             for i in self._count(self._model.OperatorCodesLength())
         ]
-        return tuple(
-            self._graph(self._model.Subgraphs(i))
+        graphs = tuple(
+            self._graph(self._model.Subgraphs(i), i)
             for i in self._count(self._model.SubgraphsLength())
         )
+        refuse_broken_references(self._model, graphs, self._count)
+        return graphs
 
     def _count(self, length: int) -> Iterator[int]:
         """``range(length)``, after adding it to the total that bounds the work."""
@@ -138,40 +150,57 @@ class _Reader:
             )
         return iter(range(length))
 
-    def _graph(self, graph: Any) -> Graph:
+    def _graph(self, graph: Any, number: int) -> Graph:
         tensors = tuple(self._tensor(graph.Tensors(i)) for i in self._count(graph.TensorsLength()))
         operators = tuple(
-            self._operator(graph.Operators(i), len(tensors))
+            self._operator(graph.Operators(i), i, len(tensors))
             for i in self._count(graph.OperatorsLength())
         )
-        inputs = self._indices(graph.InputsLength(), graph.Inputs, len(tensors))
-        outputs = self._indices(graph.OutputsLength(), graph.Outputs, len(tensors))
+        what, count = f"Graph {number}", len(tensors)
+        inputs = self._indices(graph.InputsLength(), graph.Inputs, count, f"{what} takes")
+        outputs = self._indices(graph.OutputsLength(), graph.Outputs, count, f"{what} gives")
         return Graph(tensors, operators, inputs, outputs)
 
-    def _operator(self, operator: Any, tensors: int) -> Operator:
+    def _operator(self, operator: Any, number: int, tensors: int) -> Operator:
+        code = int(operator.OpcodeIndex())
+        if code >= len(self._kinds):
+            raise InputError(
+                f"Operator {number} of this TensorFlow Lite file has the operator code {code}, and "
+                f"the file lists {len(self._kinds)}. It is damaged; export it again."
+            )
+        what = f"Operator {number} ({self._kinds[code]})"
         return Operator(
-            self._kinds[operator.OpcodeIndex()],
-            self._indices(operator.InputsLength(), operator.Inputs, tensors),
-            self._indices(operator.OutputsLength(), operator.Outputs, tensors),
+            self._kinds[code],
+            self._indices(operator.InputsLength(), operator.Inputs, tensors, f"{what} reads"),
+            self._indices(operator.OutputsLength(), operator.Outputs, tensors, f"{what} writes"),
         )
 
-    def _indices(self, length: int, item: Any, tensors: int) -> tuple[int, ...]:
+    def _indices(self, length: int, item: Any, tensors: int, what: str) -> tuple[int, ...]:
         indices = tuple(int(item(i)) for i in self._count(length))
-        if any(not -1 <= index < tensors for index in indices):
-            raise IndexError("tensor index")
+        for index in indices:
+            if not -1 <= index < tensors:
+                raise InputError(
+                    f"{what} tensor {index} of this TensorFlow Lite file, whose graph has "
+                    f"{tensors} tensors. It is damaged; export it again."
+                )
         return indices
 
     def _tensor(self, tensor: Any) -> Tensor:
         shape = tuple(int(tensor.Shape(i)) for i in self._count(tensor.ShapeLength()))
-        name = tensor.Name() or b""
+        name = (tensor.Name() or b"").decode("utf-8", errors="replace")
+        dtype = _DTYPES.get(tensor.Type(), f"type {tensor.Type()}")
+        refuse_shape(shape, name)
+        stored, encoding = self._stored(int(tensor.Buffer())), self._encoding(tensor.Sparsity())
+        if stored is not None and encoding is None:
+            refuse_constant(name, shape, dtype, stored.nbytes)
         return Tensor(
-            name=name.decode("utf-8", errors="replace"),
+            name=name,
             shape=shape,
-            dtype=_DTYPES.get(tensor.Type(), f"type {tensor.Type()}"),
+            dtype=dtype,
             buffer=int(tensor.Buffer()),
-            stored=self._stored(int(tensor.Buffer())),
+            stored=stored,
             quantization=self._quantization(tensor.Quantization(), shape),
-            encoding=self._encoding(tensor.Sparsity()),
+            encoding=encoding,
         )
 
     def _encoding(self, table: Any) -> SparseEncoding | None:
@@ -179,12 +208,20 @@ class _Reader:
 
     def _stored(self, index: int) -> np.ndarray | None:
         if not 0 <= index < self._model.BuffersLength():
-            raise IndexError("buffer index")
+            raise InputError(
+                f"A tensor of this TensorFlow Lite file is stored in buffer {index}, and the file "
+                f"has {self._model.BuffersLength()}. It is damaged; export it again."
+            )
         buffer = self._model.Buffers(index)
         if buffer.DataLength():
             return np.asarray(buffer.DataAsNumpy(), dtype=np.uint8)
         offset, size = int(buffer.Offset()), int(buffer.Size())  # data behind the flatbuffer
         if offset > 1 and size:
+            if offset + size > len(self._data):
+                raise InputError(
+                    f"Buffer {index} of this TensorFlow Lite file is said to be {size:,} bytes at "
+                    f"{offset:,}, and the file ends at {len(self._data):,}. Export it again."
+                )
             return np.frombuffer(self._data, np.uint8, size, offset)
         return None
 

@@ -85,8 +85,9 @@ def benchmark_files(paths: Sequence[Path], threads: int = 1) -> list[dict[str, A
         baseline itself has no ratio.
 
     Raises:
-        InputError: a file cannot be read or is not a TensorFlow Lite file.
-        StageError: the runtime cannot run a file, or crashed.
+        InputError: a file cannot be read, is not a TensorFlow Lite file, or the runtime cannot
+            run it.
+        StageError: the runtime crashed while measuring.
     """
     sizes = []
     for path in paths:
@@ -102,7 +103,7 @@ def benchmark_files(paths: Sequence[Path], threads: int = 1) -> list[dict[str, A
     results = _measure(paths, {"threads": threads} | _bounds(len(paths)))
     for path, result in zip(paths, results, strict=True):
         if "error" in result:
-            raise StageError(f"{path}: {result['error']}", result["error"])
+            raise InputError(f"{path}: {result['error']} Export it again.")
     results[0] |= NOT_COMPARED
     return [
         {"file": str(path), "size_bytes": size} | result

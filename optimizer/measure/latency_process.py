@@ -21,9 +21,11 @@ import ctypes
 import gc
 import json
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,6 +38,7 @@ from optimizer.measure.interpreter import quantize
 BLOCK_NS = 6_000_000
 """Shortest time that one file runs before the next has its turn, in nanoseconds."""
 MAX_BLOCK = 5_000
+TRIAL_CPU_SECONDS = 120
 BUILDS = 5
 """How often the interpreters are built anew within a measurement."""
 
@@ -180,6 +183,7 @@ def _try_in_fork(path: str, threads: int) -> dict[str, Any]:
     child = os.fork()
     if child == 0:
         try:
+            _limit_trial()
             os.write(writer, json.dumps(_run_and_weigh(path, threads)).encode())
         finally:
             os._exit(0)
@@ -189,10 +193,29 @@ def _try_in_fork(path: str, threads: int) -> dict[str, Any]:
         text = pipe.read()
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
+        if number == signal.SIGXCPU:
+            return {
+                "error": "The TensorFlow Lite runtime needs more than "
+                f"{TRIAL_CPU_SECONDS} s of processor time to run this model once."
+            }
         name = f"{signal.Signals(number).name}, {signal.strsignal(number)}"
         return {"error": f"The TensorFlow Lite runtime crashed on this model ({name})."}
     found: dict[str, Any] = json.loads(text or b'{"error": "It ended without a word."}')
     return found
+
+
+def _limit_trial() -> None:
+    """A file may be made to run for ever, or to take all memory: the trial ends instead.
+
+    Where the system knows no such limit, or has a lower one already, that one stays.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for limit, soft, hard in (
+        (resource.RLIMIT_CPU, TRIAL_CPU_SECONDS, TRIAL_CPU_SECONDS + 5),
+        (resource.RLIMIT_AS, memory, memory),
+    ):
+        with suppress(ValueError, OSError):
+            resource.setrlimit(limit, (soft, hard))
 
 
 def _run_and_weigh(path: str, threads: int) -> dict[str, Any]:

@@ -62,10 +62,15 @@ class _Cleaner:
     def value(self, node: Any, depth: int) -> Any:
         """A cleaned copy of any part of the configuration."""
         self._nodes += 1
-        if depth > limits.CONFIG_DEPTH or self._nodes > limits.CONFIG_NODES:
+        if depth > limits.CONFIG_DEPTH:
             raise InputError(
-                "The model's configuration is nested too deeply or has too many parts to be a "
-                "real model. Save it again with model.save('model.keras')."
+                f"The model's configuration is nested too deeply, more than {limits.CONFIG_DEPTH} "
+                "levels, to be a real model. Save it again with model.save('model.keras')."
+            )
+        if self._nodes > limits.CONFIG_NODES:
+            raise InputError(
+                f"The model's configuration has too many parts, more than {limits.CONFIG_NODES:,}, "
+                "to be a real model. Save it again with model.save('model.keras')."
             )
         if isinstance(node, dict):
             return self._mapping(node, depth)
@@ -74,12 +79,13 @@ class _Cleaner:
         if (
             isinstance(node, int | float)
             and not isinstance(node, bool)
-            and abs(node) > limits.NUMBER
+            and not abs(node) <= limits.NUMBER  # also true of what is not a number
         ):
             if node in (float("inf"), float("-inf")):
                 return node
             raise InputError(
-                f"The model's configuration has the number {node:.3g}, which no real layer has."
+                f"The model's configuration has the number {_number(node)}, which no real layer "
+                "has. The file is damaged or was made by hand."
             )
         return node
 
@@ -95,7 +101,7 @@ class _Cleaner:
             elif key.endswith("_initializer") and value is not None:
                 result[key] = dict(_ZEROS)
             elif key == "shared_object_id":
-                result[key] = value
+                result[key] = value if isinstance(value, int) else None
             elif key in allowed.FILE_WORDS:
                 raise InputError(
                     f"The model has the option {key!r}, which would read a file of this machine. "
@@ -189,6 +195,10 @@ def _custom(name: Any) -> str:
 def _text(value: Any) -> str | None:
     """The value when it is text, so that it can be looked up in a list of names."""
     return value if isinstance(value, str) else None
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1e300 else str(value)[:30]
 
 
 def _short(value: Any) -> str:

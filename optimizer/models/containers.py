@@ -1,39 +1,47 @@
-"""The two containers that models come in, opened carefully: zip archives and HDF5 files."""
+"""A Keras model's zip archive, opened carefully, and the JSON that is in model files."""
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
-import zlib
+from collections.abc import Collection
 from typing import Any
-
-import h5py
 
 from optimizer.errors import InputError
 from optimizer.models import limits
+from optimizer.zips import open_zip, read_member
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-_MEMBERS = frozenset({CONFIG, METADATA, WEIGHTS})
-_FILTERS = {"gzip", "lzf", "szip", None}
+MEMBERS = frozenset({CONFIG, METADATA, WEIGHTS})
 
 
-def read_keras_archive(data: bytes) -> dict[str, bytes]:
-    """The three members of a ``.keras`` file.
+def open_archive(data: bytes) -> zipfile.ZipFile:
+    """A zip archive in which a model may be, its directory checked.
+
+    Raises:
+        InputError: see :func:`optimizer.zips.open_zip`.
+    """
+    return open_zip(data, "zip archive", limits.ARCHIVE_MEMBERS, limits.DIRECTORY_BYTES)
+
+
+def read_keras_archive(data: bytes, wanted: Collection[str] = MEMBERS) -> dict[str, bytes]:
+    """Members of a ``.keras`` file, by name.
+
+    Args:
+        data: the file.
+        wanted: which members; the others are checked but not unpacked.
 
     Raises:
         InputError: it is damaged, a bomb, or has members that a Keras model has not.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = archive.infolist()
-            _check_members(members)
-            return {member.filename: archive.read(member) for member in members}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise InputError(
-            f"The .keras file is damaged or cut short ({error}). Upload it again, or save the "
-            "model again."
-        ) from None
+    with open_archive(data) as archive:
+        members = archive.infolist()
+        _check_members(members)
+        return {
+            member.filename: read_member(archive, member, "zip archive")
+            for member in members
+            if member.filename in wanted
+        }
 
 
 def _check_members(members: list[zipfile.ZipInfo]) -> None:
@@ -41,13 +49,18 @@ def _check_members(members: list[zipfile.ZipInfo]) -> None:
     if CONFIG not in names:
         raise InputError(
             f"This zip archive is no model: it has no {CONFIG} and no saved_model.pb. It contains "
-            f"{', '.join(repr(name) for name in names[:5]) or 'nothing'}."
+            f"{', '.join(repr(name[:80]) for name in names[:5]) or 'nothing'}."
         )
     for member in members:
-        if member.filename not in _MEMBERS or names.count(member.filename) > 1:
+        if member.filename not in MEMBERS:
             raise InputError(
                 f"The .keras file contains {member.filename[:80]!r}, which a model of built-in "
                 "layers has not. Save the model again without custom layers or assets."
+            )
+        if member.filename != WEIGHTS and member.file_size > limits.CONFIG_BYTES:
+            raise InputError(
+                f"{member.filename!r} in the .keras file would be {member.file_size:,} bytes; at "
+                f"most {limits.CONFIG_BYTES:,} are accepted. Save the model again."
             )
         if member.file_size > limits.COMPRESSION_RATIO * max(member.compress_size, 1024):
             raise InputError(
@@ -77,73 +90,12 @@ def parse_json(data: bytes | str, what: str) -> Any:
         raise InputError(f"The {what} of this model is {len(data):,} bytes, too large to be real.")
     try:
         return json.loads(data)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise InputError(
+            f"The {what} of this model is JSON nested thousands of levels deep, as no model has. "
+            "Save it again with model.save('model.keras')."
+        ) from None
+    except ValueError:
         raise InputError(
             f"The {what} of this model is not valid JSON; the file is damaged."
         ) from None
-
-
-def open_hdf5(data: bytes) -> h5py.File:
-    """An HDF5 file in memory.
-
-    Raises:
-        InputError: it is damaged.
-    """
-    try:
-        return h5py.File(io.BytesIO(data), "r")
-    except OSError as error:
-        raise InputError(
-            f"The HDF5 file is damaged or cut short ({str(error)[:120]}). Upload it again, or save "
-            "the model again."
-        ) from None
-
-
-def weight_shapes(file: h5py.File) -> set[tuple[int, ...]]:
-    """The shapes of all datasets of an HDF5 file, each of which is plain data in the file itself.
-
-    Raises:
-        InputError: a link leaves the file, data live outside it, or it declares too much.
-    """
-    shapes: set[tuple[int, ...]] = set()
-    total = 0
-    seen: set[Any] = set()
-    groups: list[h5py.Group] = [file]
-    while groups:
-        group = groups.pop()
-        for name in group:
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise InputError(
-                    f"The HDF5 file has a link at {name[:80]!r} instead of data; links could read "
-                    "other files. Save the model again."
-                )
-            item = group[name]
-            if isinstance(item, h5py.Group):
-                address = h5py.h5o.get_info(item.id).addr
-                if address not in seen:
-                    seen.add(address)
-                    groups.append(item)
-                continue
-            total += _check_dataset(item, name)
-            shapes.add(tuple(item.shape or ()))
-            if total > limits.WEIGHTS_BYTES or len(seen) > 100_000:
-                raise InputError(
-                    f"The file declares more than {limits.WEIGHTS_BYTES / 2**20:,.0f} MB of "
-                    "weights; that is the limit."
-                )
-    return shapes
-
-
-def _check_dataset(dataset: Any, name: str) -> int:
-    """Bytes that a dataset declares."""
-    if not isinstance(dataset, h5py.Dataset) or dataset.is_virtual or dataset.external:
-        raise InputError(
-            f"The weights at {name[:80]!r} are kept outside the HDF5 file. Save the model again, "
-            "into one file."
-        )
-    if dataset.dtype.kind not in "fiub" and dataset.dtype.name != "bfloat16":
-        raise InputError(
-            f"The weights at {name[:80]!r} have the dtype {dataset.dtype}, as weights never do."
-        )
-    if dataset.compression not in _FILTERS:
-        raise InputError(f"The weights at {name[:80]!r} are compressed in an unknown way.")
-    return int(dataset.size or 0) * dataset.dtype.itemsize

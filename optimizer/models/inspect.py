@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from optimizer.errors import InputError
+from optimizer.measure.flatbuffer import parse
 from optimizer.models import limits
 from optimizer.models.config_graph import (
     has_input_shape,
@@ -22,11 +23,10 @@ from optimizer.models.containers import (
     CONFIG,
     METADATA,
     WEIGHTS,
-    open_hdf5,
     parse_json,
     read_keras_archive,
-    weight_shapes,
 )
+from optimizer.models.hdf5 import open_hdf5, text_attribute, weight_shapes
 from optimizer.models.old_config import up_to_date
 from optimizer.models.saved_model_archive import KERAS_METADATA, is_saved_model, member_names
 
@@ -84,6 +84,7 @@ def identify(data: bytes, file_name: str) -> ModelFile:
             f"{limits.UPLOAD_BYTES / 2**20:,.0f} MB."
         )
     if data[4:8] == _TFLITE_MAGIC:
+        parse(data)  # pure Python; what it refuses never reaches the native runtime
         return ModelFile("TFLite file (.tflite)", None, None, len(data), "tflite")
     if data.startswith(_ZIP_MAGIC) and is_saved_model(data):
         has_layers = KERAS_METADATA in member_names(data)
@@ -112,7 +113,7 @@ def inspect_upload(data: bytes, file_name: str) -> Inspected:
 
 
 def _inspect_archive(data: bytes) -> Inspected:
-    members = read_keras_archive(data)
+    members = read_keras_archive(data, (CONFIG, METADATA))
     metadata = parse_json(members.get(METADATA, b"{}"), METADATA)
     version = metadata.get("keras_version") if isinstance(metadata, dict) else None
     raw = parse_json(members[CONFIG], CONFIG)
@@ -127,14 +128,14 @@ def _inspect_archive(data: bytes) -> Inspected:
 def _inspect_hdf5(data: bytes) -> Inspected:
     with open_hdf5(data) as file:
         shapes = weight_shapes(file)
-        text = file.attrs.get("model_config")
-        version = _text(file.attrs.get("keras_version"))
+        text = text_attribute(file, "model_config")
+        version = text_attribute(file, "keras_version")
     if text is None:
         raise InputError(
             "This HDF5 file has weights but no architecture. Save the whole model with "
             "model.save('model.keras'), not model.save_weights."
         )
-    raw = parse_json(_text(text) or "", "model_config")
+    raw = parse_json(text, "model_config")
     keras: Literal[2, 3] = 3 if (version or "2").startswith("3") else 2
     config, notes = cleaned(up_to_date(raw, keras))
     _check_style(config, keras, version)
@@ -176,12 +177,6 @@ def _check_style(config: Any, keras: int, version: str | None) -> None:
             f"The file says it was written by Keras {version or 2}, but its configuration is of "
             f"another version: Keras {other.pop()}. The file is damaged or was made by hand."
         )
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", errors="replace")
-    return None if value is None else str(value)
 
 
 def _not_a_model(data: bytes, file_name: str) -> str:

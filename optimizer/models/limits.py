@@ -6,6 +6,10 @@ UPLOAD_BYTES = 600 * 2**20
 EXPANDED_BYTES = 800 * 2**20
 """All members of a ``.keras`` archive together, once uncompressed."""
 
+ARCHIVE_MEMBERS = 2_000
+DIRECTORY_BYTES = 2**20
+"""Files in a zip archive, and bytes of its directory: a SavedModel has a file for each shard."""
+
 COMPRESSION_RATIO = 200
 """How many times larger a member may become; real weights compress a few times at most."""
 

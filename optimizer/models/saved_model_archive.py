@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from optimizer.errors import InputError
 from optimizer.models import limits
+from optimizer.models.containers import open_archive
+from optimizer.zips import read_member
 
 GRAPH, KERAS_METADATA, INDEX = "saved_model.pb", "keras_metadata.pb", "variables/variables.index"
 _MEMBER = re.compile(
@@ -23,12 +24,13 @@ _BESIDE = ("__MACOSX/", ".DS_Store")
 
 
 def is_saved_model(data: bytes) -> bool:
-    """Whether a zip archive contains a SavedModel; false when it is no readable archive."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return any(PurePosixPath(name).name == GRAPH for name in archive.namelist())
-    except (zipfile.BadZipFile, NotImplementedError, ValueError):
-        return False
+    """Whether a zip archive contains a SavedModel.
+
+    Raises:
+        InputError: see :func:`optimizer.zips.open_zip`.
+    """
+    with open_archive(data) as archive:
+        return any(PurePosixPath(name).name == GRAPH for name in archive.namelist())
 
 
 def member_names(data: bytes) -> frozenset[str]:
@@ -37,13 +39,8 @@ def member_names(data: bytes) -> frozenset[str]:
     Raises:
         InputError: see :func:`read_saved_model`.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return frozenset(_members(archive))
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise _damaged(error) from None
+    with open_archive(data) as archive:
+        return frozenset(_members(archive))
 
 
 def read_saved_model(data: bytes) -> dict[str, bytes]:
@@ -53,12 +50,9 @@ def read_saved_model(data: bytes) -> dict[str, bytes]:
         InputError: the archive is damaged, a bomb, or has members that a model with built-in
             operations has not: asset files above all.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = _members(archive)
-            return {path: archive.read(info) for path, info in members.items()}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise _damaged(error) from None
+    with open_archive(data) as archive:
+        members = _members(archive)
+        return {path: read_member(archive, info, "zip archive") for path, info in members.items()}
 
 
 def pack_saved_model(members: Mapping[str, bytes]) -> bytes:
@@ -122,11 +116,4 @@ def _unknown_member(name: str, path: str) -> str:
     return (
         f"The archive contains {name[:80]!r}, which a SavedModel has not, or has once. Zip the "
         "folder that model.export or tf.saved_model.save made, and nothing else."
-    )
-
-
-def _damaged(error: Exception) -> InputError:
-    return InputError(
-        f"The zip archive is damaged or cut short ({str(error)[:120]}). Upload it again, or zip "
-        "the model again."
     )

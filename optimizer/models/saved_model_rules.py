@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -161,8 +162,10 @@ def _keep_reachable(graph: Any, start: str) -> set[str]:
     """Remove the functions that ``start`` does not call; the operations of those it does."""
     library = {function.signature.name: function for function in graph.library.function}
     wanted, waiting, operations, count = {start}, [start], set(), 0
+    calls: dict[str, set[str]] = {}
     while waiting:
-        function = library.get(waiting.pop())
+        name = waiting.pop()
+        function = library.get(name)
         if function is None:
             raise InputError(
                 "The SavedModel calls a function that it does not contain. Save it again and zip "
@@ -172,13 +175,26 @@ def _keep_reachable(graph: Any, start: str) -> set[str]:
             count += 1
             _check_node(node, library, count)
             operations.add(node.op)
-            called = set(_called(node)) | ({node.op} & set(library))
+            called = set(_called(node)) | ({node.op} & library.keys())
+            calls.setdefault(name, set()).update(called)
             waiting.extend(called - wanted)
             wanted |= called
+    _refuse_recursion(calls)
     kept = [_without_gradients(library[name]) for name in sorted(wanted)]
     graph.library.Clear()
     graph.library.function.extend(kept)
     return operations
+
+
+def _refuse_recursion(calls: dict[str, set[str]]) -> None:
+    try:
+        TopologicalSorter(calls).prepare()
+    except CycleError as error:
+        circle = " → ".join(error.args[1])
+        raise InputError(
+            f"The functions of the SavedModel call each other in a circle ({circle[:200]}), which "
+            "would never end. Save the model again."
+        ) from None
 
 
 def _check_node(node: Any, library: dict[str, Any], count: int) -> None:

@@ -12,6 +12,7 @@ from optimizer.data.formats import inspect_upload
 from optimizer.data.options import SCALINGS, DataOptions
 from optimizer.data.raw import UploadSummary
 from optimizer.errors import InputError
+from pages.parts.table import show_table
 from pages.parts.text import plain
 
 
@@ -139,7 +140,7 @@ def _columns(summary: UploadSummary) -> Mapping[str, Any]:
         "categories one-hot. Text with many values and dates are left out anyway.",
     )
     with st.expander("What is in the columns"):
-        st.dataframe(
+        show_table(
             pd.DataFrame(summary.columns).rename(columns=str.capitalize),
             hide_index=True,
             alt="Each column's kind, number of distinct and missing values, and an example",

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from optimizer.charts.style import CONFIG
+from pages.parts.table import show_table
 
 
 def draw_chart(
@@ -26,4 +27,4 @@ def draw_chart(
     )
     if table is not None:
         with st.popover("As a table", icon=":material/table:", key=f"{key}-table"):
-            st.dataframe(table, hide_index=True, alt=alt)
+            show_table(table, hide_index=True, alt=alt)

@@ -8,6 +8,7 @@ import streamlit as st
 from optimizer.deploy.boards import BOARDS, RUNTIME_SOURCE
 from optimizer.deploy.energy import ADD_PJ, MULTIPLY_PJ, READ_64_BITS_PJ, SOURCE
 from optimizer.deploy.fit import kib
+from pages.parts.table import show_table
 
 
 def draw_sources() -> None:
@@ -23,7 +24,7 @@ def draw_sources() -> None:
             "interpolated by width. Zeros of pruned weights cost as much as others, because dense "
             "kernels multiply them, too."
         )
-        st.dataframe(_picojoules(), hide_index=True, alt="Picojoules of each operation")
+        show_table(_picojoules(), hide_index=True, alt="Picojoules of each operation")
         st.markdown(
             f"**Flash.** The file as it ships, plus the runtime: {RUNTIME_SOURCE}. Kernels "
             "optimized for a processor are larger.\n\n"

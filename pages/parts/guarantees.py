@@ -14,6 +14,7 @@ from optimizer.measured import Measured
 from optimizer.store.records import Variant
 from pages.parts.context import store
 from pages.parts.downloads import layers_of
+from pages.parts.table import show_table
 from pages.parts.text import plain
 
 _TRAINING = ("quantize_aware", "cluster", "prune")
@@ -45,7 +46,7 @@ def draw_guarantees(variant: Variant, baseline: Variant | None, found: Measured)
 
 
 def _promises(found: Measured) -> None:
-    st.dataframe(
+    show_table(
         pd.DataFrame(promise_rows(found)),
         hide_index=True,
         column_config={
@@ -66,7 +67,7 @@ def _per_layer(variant: Variant) -> None:
     if not rows:
         return
     with st.expander(f"Layer by layer ({len(rows)})", icon=":material/fact_check:"):
-        st.dataframe(
+        show_table(
             pd.DataFrame(rows),
             hide_index=True,
             placeholder="–",
@@ -97,7 +98,7 @@ def _channels(variant: Variant, baseline: Variant) -> None:
         f"{left:,} of {before:,} output channels are left, as the file's shapes say. "
         "Depthwise layers have as many as the layer before them."
     )
-    st.dataframe(
+    show_table(
         pd.DataFrame(rows),
         hide_index=True,
         column_config={
@@ -118,7 +119,7 @@ def _left_in_float(variant: Variant) -> None:
         "The table of the file's layers below says how each is stored: between quantized "
         "layers the converter may quantize one all the same."
     )
-    st.dataframe(
+    show_table(
         pd.DataFrame(rows),
         hide_index=True,
         column_config={"Why": st.column_config.TextColumn(width="large")},

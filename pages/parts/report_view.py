@@ -19,6 +19,7 @@ from optimizer.report.source import ReportSource, from_store
 from optimizer.report.terms import glossary
 from optimizer.store.records import Study, StudyReport
 from pages.parts import context
+from pages.parts.table import show_table
 from pages.parts.text import plain
 
 _CHARTS: tuple[Cost, ...] = ("gzip_bytes", "latency")
@@ -157,7 +158,7 @@ def _is_choice(content: Content, place: int | None) -> bool:
 
 def _grid(title: str, grid: Grid, alt: str) -> None:
     st.subheader(title)
-    st.dataframe(
+    show_table(
         pd.DataFrame(grid.rows, columns=_unique(grid.heads)),
         hide_index=True,
         height="content",

@@ -21,6 +21,7 @@ from optimizer.store.records import ACTIVE, Run, Study, Trial
 from pages.parts import context
 from pages.parts.faults import explaining
 from pages.parts.pace import interval
+from pages.parts.table import show_table
 from pages.parts.text import plain
 
 _PHASES = {
@@ -212,7 +213,7 @@ def _table(study: Study, run: Run, goal: Goal, trials: list[Trial], winner: int 
     if table["Latency ratio"].isna().all():
         table = table.drop(columns="Latency ratio")
     column, number = metric_column(goal.metric or "accuracy"), st.column_config.NumberColumn
-    event: Any = st.dataframe(
+    event: Any = show_table(
         table,
         hide_index=True,
         height=min(420, 40 + 35 * len(table)),

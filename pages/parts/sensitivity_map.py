@@ -14,6 +14,7 @@ from optimizer.measure.paired import AGREEMENT, DIFFERENCE
 from optimizer.sensitivity.scan import TECHNIQUES, LayerScan, Scan, Setting, Technique
 from pages.parts.schedule_form import KEEP
 from pages.parts.sensitivity_edit import Edit
+from pages.parts.table import show_table
 from pages.parts.text import plain
 
 _MOST_ROWS = 30
@@ -60,9 +61,7 @@ def draw_map(scan: Scan, edit: Edit | None) -> float:
     st.caption(_legend(scan, edit))
     with st.container(horizontal=True):
         with st.popover("As a table", icon=":material/table:"):
-            st.dataframe(
-                _table(scan), hide_index=True, alt=f"{scan.unit.title} by layer and setting"
-            )
+            show_table(_table(scan), hide_index=True, alt=f"{scan.unit.title} by layer and setting")
         if edit:
             _by_hand(scan, edit)
     return threshold

@@ -18,6 +18,7 @@ from optimizer.sweep import SweepPlan, plan_here, sweep_title
 from optimizer.vary_grid import vary
 from pages.parts import context
 from pages.parts.sweep_form import sweep_form, uploaded_grid
+from pages.parts.table import show_table
 from pages.parts.text import plain
 
 _MOST_REASONS = 6
@@ -134,7 +135,7 @@ def _cautions(study: Study, plan: SweepPlan) -> None:
 
 def _variants(plan: SweepPlan) -> None:
     with st.expander(f"The {len(plan.recipes)} variants", icon=":material/list:"):
-        st.dataframe(
+        show_table(
             pd.DataFrame({"Variant": [recipe.name for recipe in plan.recipes]}),
             hide_index=True,
             height="auto" if len(plan.recipes) <= 12 else 420,

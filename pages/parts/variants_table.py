@@ -12,6 +12,7 @@ from optimizer.format import is_share
 from optimizer.measured import measured
 from optimizer.store.records import Study, Variant
 from pages.parts import context
+from pages.parts.table import show_table
 from pages.parts.text import plain
 
 _MOST_FAILURES = 8
@@ -37,7 +38,7 @@ def variants_table(variants: list[Variant]) -> str | None:
     metric = study_metric(variants)
     column = metric_column(metric)
     number = st.column_config.NumberColumn
-    event: Any = st.dataframe(
+    event: Any = show_table(
         table,
         hide_index=True,
         key="variants_table",

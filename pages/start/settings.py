@@ -29,6 +29,7 @@ from pages.parts import context, sign_in
 from pages.parts.faults import explaining
 from pages.parts.limits_form import limits_form
 from pages.parts.pace import interval
+from pages.parts.table import show_table
 from pages.parts.text import plain
 
 _STATES = {
@@ -110,7 +111,7 @@ def _engine() -> None:
 
 
 def _workers(workers: list[dict[str, Any]]) -> None:
-    st.dataframe(
+    show_table(
         pd.DataFrame(
             {
                 "Worker": [worker["address"] for worker in workers],

@@ -20,6 +20,7 @@ from optimizer.store.records import ACTIVE
 from optimizer.store.space_facts import SpaceUse, StudySpace, UploadSpace
 from pages.parts import context, sign_in
 from pages.parts.refusals import draw_refusal
+from pages.parts.table import show_table
 from pages.parts.text import plain
 
 _AGES = {"1 hour": 3600.0, "1 day": 86_400.0, "1 week": 604_800.0, "30 days": 2_592_000.0}
@@ -90,7 +91,7 @@ def _kinds(use: SpaceUse) -> None:
         + ", ".join(f"{name} {format_bytes(size)}" for name, size in use.kinds.items() if size),
     )
     with st.expander("The same as a table"):
-        st.dataframe(
+        show_table(
             pd.DataFrame(
                 {
                     "What": list(use.kinds),
@@ -113,7 +114,7 @@ def _studies(use: SpaceUse) -> None:
         "until you delete those too."
     )
     shown = use.studies[:_MOST_ROWS]
-    event: Any = st.dataframe(
+    event: Any = show_table(
         pd.DataFrame(
             {
                 "Study": [item.name for item in shown],
@@ -199,7 +200,7 @@ def _uploads(uploads: tuple[UploadSpace, ...]) -> None:
         "one may be somebody’s study in the making."
     )
     shown = uploads[:_MOST_ROWS]
-    event: Any = st.dataframe(
+    event: Any = show_table(
         pd.DataFrame(
             {
                 "File": [item.file_name for item in shown],

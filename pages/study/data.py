@@ -14,6 +14,7 @@ from optimizer.store.records import Dataset
 from pages.parts import context
 from pages.parts.chart import draw_chart
 from pages.parts.samples import draw_pictures, is_picture
+from pages.parts.table import show_table
 from pages.parts.text import plain
 
 _KINDS = {
@@ -99,7 +100,7 @@ def _several(facts: dict[str, Any]) -> None:
     rows = [_end("input", entry, "x") for entry in inputs]
     rows += [_end("target", entry, "y") for entry in targets]
     st.subheader("Inputs and targets")
-    st.dataframe(
+    show_table(
         pd.DataFrame(
             rows,
             columns=["Role", "Name", "Shape of a sample", "dtype"],
@@ -136,7 +137,7 @@ def _preview(dataset: Dataset) -> None:
     table.columns = [f"x{index}" for index in range(table.shape[1])]
     if y is not None:
         table.insert(0, "label", y.reshape(len(y), -1)[:, 0])
-    st.dataframe(table, hide_index=True, alt="The first test samples as a table")
+    show_table(table, hide_index=True, alt="The first test samples as a table")
 
 
 draw()

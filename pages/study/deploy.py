@@ -28,6 +28,7 @@ from optimizer.store.records import Variant
 from pages.parts import context
 from pages.parts.chart import draw_chart
 from pages.parts.deploy_sources import draw_sources
+from pages.parts.table import show_table
 from pages.parts.text import plain
 
 _PLACES: dict[str, Place] = {"On the chip": "sram", "DRAM beside it": "dram"}
@@ -166,7 +167,7 @@ def _table(
                 **{board.name: _cell(fit(needed, board, *program), needed) for board in boards},
             }
         )
-    st.dataframe(
+    show_table(
         pd.DataFrame(rows),
         hide_index=True,
         placeholder="cannot be told",

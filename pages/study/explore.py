@@ -30,6 +30,7 @@ from pages.parts.explore_state import (
     study_table,
     write_address,
 )
+from pages.parts.table import show_table
 from pages.parts.text import plain
 
 
@@ -217,7 +218,7 @@ def _table(study: Study, choice: Choice) -> None:
     held = st.session_state.get(key)
     if held is None or sorted(held["selection"]["rows"]) != marked:
         st.session_state[key] = {"selection": {"rows": marked, "columns": [], "cells": []}}
-    st.dataframe(
+    show_table(
         rows.frame,
         hide_index=True,
         key=key,
@@ -278,7 +279,7 @@ def _side_by_side(study: Study, choice: Choice) -> None:
     if not choice.chosen:
         st.info("Choose variants to see their measures and recipes in columns.")
         return
-    st.dataframe(
+    show_table(
         side_by_side(table, choice.chosen),
         hide_index=True,
         height="content",
@@ -288,7 +289,7 @@ def _side_by_side(study: Study, choice: Choice) -> None:
     differences = recipe_differences(table, choice.chosen)
     if len(choice.chosen) > 1 and len(differences):
         st.markdown("**Where their recipes differ**")
-        st.dataframe(
+        show_table(
             differences,
             hide_index=True,
             height="content",

@@ -7,6 +7,7 @@ import streamlit as st
 
 from optimizer.format import format_bytes, verification_sentence
 from pages.parts import context
+from pages.parts.table import show_table
 from pages.parts.text import plain
 
 _KINDS = {
@@ -80,7 +81,7 @@ def _ends(facts: dict[str, Any]) -> None:
         for kind, ends in (("Input", facts["inputs"]), ("Output", facts["outputs"]))
         for end in ends
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Inputs and outputs of the model")
+    show_table(pd.DataFrame(rows), hide_index=True, alt="Inputs and outputs of the model")
 
 
 def _verification(facts: dict[str, Any]) -> None:
@@ -124,7 +125,7 @@ def _layer_table(layers: list[dict[str, Any]]) -> None:
                 ),
             }
         )
-    st.dataframe(
+    show_table(
         pd.DataFrame(rows),
         hide_index=True,
         column_config={

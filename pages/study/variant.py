@@ -15,6 +15,7 @@ from pages.parts.advice import draw_next
 from pages.parts.downloads import layers_of, variant_downloads
 from pages.parts.guarantees import draw_guarantees, warn_of_broken
 from pages.parts.headlines import draw_details, draw_headlines
+from pages.parts.table import show_table
 from pages.parts.takeaway import draw_takeaway
 from pages.parts.terms import draw_terms
 from pages.parts.text import plain
@@ -94,7 +95,7 @@ def _layers(study: Study, variant: Variant) -> None:
         }
         for layer in layers
     ]
-    st.dataframe(
+    show_table(
         pd.DataFrame(rows),
         hide_index=True,
         column_config={
@@ -125,7 +126,7 @@ def _recipe(variant: Variant, found: Measured) -> None:
         }
         for name, seconds in sorted(found.seconds.items(), key=_stage_order)
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Seconds per stage")
+    show_table(pd.DataFrame(rows), hide_index=True, alt="Seconds per stage")
 
 
 def _stage_order(item: tuple[str, float]) -> int:

@@ -197,7 +197,12 @@ def test_arrays_too_large_in_all_are_refused():
     refused(bytes(data), r"3\.0 GiB; at most 2 GiB")
 
 
-@pytest.mark.parametrize("name", ["../x.npy", "/etc/x.npy", "a/x.npy", "x.txt", "x.npy\n.npy"])
+@pytest.mark.parametrize("name", ["../x.npy", "/etc/x.npy"])
+def test_names_that_lead_outside_are_refused(name):
+    refused(zipped({name: npy(np.zeros(3))}), "a path that leads out")
+
+
+@pytest.mark.parametrize("name", ["a/x.npy", "x.txt", "x.npy\n.npy"])
 def test_names_that_are_no_arrays_are_refused(name):
     refused(zipped({name: npy(np.zeros(3))}), "not the name of an array")
 

@@ -21,6 +21,7 @@ from optimizer.engine.runner import StageRunner
 from optimizer.engine.service import MOST_VAIN_RESUMES, Engine
 from optimizer.errors import StageError
 from optimizer.keys import Stage, StoredResult
+from optimizer.logs.setup import stderr_path
 from optimizer.run_progress import RESUMED
 from optimizer.settings import Settings, capacity
 from optimizer.store import Store, StoreError
@@ -154,7 +155,7 @@ def test_an_engine_that_hangs_is_said_and_a_restart_ends_it(bench, monkeypatch):
 
 
 def test_a_folder_in_which_no_engine_can_start_is_said_and_can_be_looked_at(store, monkeypatch):
-    (store.home / client.LOG_FILE).mkdir()
+    stderr_path(store.home).mkdir()
     found = ensure_engine(store)
     assert found.status == "failed"
     assert "cannot be started" in found.detail

@@ -236,8 +236,8 @@ def huge(file):
     [
         (external, "outside the HDF5 file"),
         (virtual, "outside the HDF5 file"),
-        (external_link, "a link at 'x'"),
-        (soft_link, "a link at 'x'"),
+        (external_link, "an external link at 'x'"),
+        (soft_link, "a soft link at 'x'"),
         (objects, "dtype"),
         (huge, "the limit"),
     ],

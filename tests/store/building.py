@@ -11,6 +11,7 @@ import numpy as np
 
 from optimizer.recipe import BASELINE, Cluster, Prune, Quantize, Recipe
 from optimizer.store import Store, Study
+from tests.hostile import tflites
 
 MODEL_FACTS = {
     "source_format": "Keras 3 (.keras)",
@@ -100,7 +101,7 @@ def write_stages(store: Store, recipe: Recipe) -> dict[str, str]:
     files = {
         "prune": {"model.keras": b"not exported"},
         "convert": {
-            "model.tflite": b"\x1c\x00\x00\x00TFL3" + own.encode(),
+            "model.tflite": tflites.packed(tflites.model()) + own.encode(),
             "layers.json": json.dumps({"size_bytes": 21_000, "layers": LAYERS}).encode(),
             "conversion.json": b'{"notes": []}',
         },

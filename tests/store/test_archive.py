@@ -15,6 +15,7 @@ from optimizer.recipe import Quantize, Recipe
 from optimizer.store import Store, StoreError, Study, Variant
 from optimizer.store.archive import export_study, import_study
 from optimizer.store.archive_shapes import ARTIFACT_FILES
+from tests.hostile import tflites
 
 from .building import DATA_FACTS, MODEL_FACTS, key
 
@@ -173,7 +174,8 @@ def test_an_imported_study_can_be_carried_on(store: Store, study: Study, tmp_pat
 
 def test_what_compresses_extremely_still_comes_back(store: Store, study: Study) -> None:
     variant, zeros = store.list_variants(study.id)[1], b"\x00" * 3_000_000
-    store.artifacts.write(key("zeros"), {"model.tflite": b"\x00\x00\x00\x00TFL3" + zeros})
+    sound = tflites.packed(tflites.model())
+    store.artifacts.write(key("zeros"), {"model.tflite": sound + zeros})
     store.update_variant(variant.id, stages={"convert": key("zeros")})
     archive = exported(store, study.id)
     arrived = import_study(store, archive)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from optimizer.store import Store
+from tests.hostile import tflites
 
 from .forging import change, edited, forged, members_of, refused, zipped
 
@@ -68,8 +69,10 @@ def npy(shape: str, data: bytes = b"") -> bytes:
 
 PICKLE = io.BytesIO()
 np.save(PICKLE, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+BROKEN = tflites.changed(tflites.setting(inputs=[0, 99, 3]))
 RESULT_FAULTS = [
     ("model.tflite", b"MZ not a model", "is not a TensorFlow Lite file"),
+    ("model.tflite", BROKEN, "reads tensor 99 of this TensorFlow Lite file"),
     ("layers.json", b'{"layers": [{"name": 3}]}', r"at 'layers\.0\.name'"),
     ("layers.json", b"[]", "layers.json' cannot be used|layers.json cannot be used"),
     ("metrics.json", b'{"task": "multiclass"}', "metrics.json cannot be used at 'n'"),

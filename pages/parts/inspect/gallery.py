@@ -14,6 +14,7 @@ from optimizer.errors import FeatherweightError
 from optimizer.store.records import Study
 from pages.parts import context
 from pages.parts.samples import as_columns, draw_pictures, is_picture
+from pages.parts.table import show_table
 from pages.parts.text import plain
 
 _WIDTH = 96
@@ -69,7 +70,7 @@ def draw_gallery(
         if not is_picture(x):
             prefix = "x" if len(inputs) == 1 else input_names[number]
             columns |= as_columns(x[chosen], features if len(inputs) == 1 else (), prefix)
-    st.dataframe(
+    show_table(
         pd.DataFrame(columns),
         hide_index=True,
         alt="Test samples with truth, the baseline’s answer and this variant’s",

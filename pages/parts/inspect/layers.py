@@ -14,6 +14,7 @@ from optimizer.inspection_plan import Inspection
 from optimizer.store.records import Study, Variant
 from pages.parts import context
 from pages.parts.chart import draw_chart
+from pages.parts.table import show_table
 from pages.parts.text import plain
 from pages.parts.variant_picker import known_layers
 
@@ -68,7 +69,7 @@ def _table(facts: list[OperatorFacts], inspection: Inspection) -> None:
         }
         for number, each in enumerate(facts, 1)
     ]
-    st.dataframe(
+    show_table(
         pd.DataFrame(rows).dropna(axis="columns", how="all"),
         hide_index=True,
         column_config=_columns(),

@@ -20,6 +20,7 @@ from optimizer.store.records import Study, Variant
 from pages.parts import context
 from pages.parts.chart import draw_chart
 from pages.parts.inspect.gallery import draw_gallery
+from pages.parts.table import show_table
 from pages.parts.text import plain
 
 _BASELINE, _VARIANT, _CHANGE = "Baseline", "This variant", "Change"
@@ -146,7 +147,7 @@ def _label_table(found: dict[str, Any], names: list[str]) -> None:
                 f"{title}: missed": missed,
             }
         rows.append(row)
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="True and false positives by label")
+    show_table(pd.DataFrame(rows), hide_index=True, alt="True and false positives by label")
 
 
 def _values(found: dict[str, Any], variant: Variant) -> None:
