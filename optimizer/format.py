@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,6 +36,17 @@ def format_ms(milliseconds: float) -> str:
     if milliseconds < 0.1:
         return f"{float(f'{1000 * milliseconds:.3g}'):g} µs"
     return f"{float(f'{milliseconds:.3g}'):g} ms"
+
+
+def latency_column(milliseconds: Iterable[float | None]) -> tuple[str, float, str]:
+    """How a column of latencies is written, all in the unit that fits the longest of them.
+
+    Returns:
+        The unit, the factor from milliseconds to it, and the printf format of its numbers.
+    """
+    known = [value for value in milliseconds if value is not None and not math.isnan(value)]
+    longest = max(known, default=0.0)
+    return ("ms", 1.0, "%.2f") if longest >= 1 else ("µs", 1000.0, "%.2f")
 
 
 def format_energy(microjoules: float) -> str:

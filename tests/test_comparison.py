@@ -91,6 +91,17 @@ def test_the_table_has_a_row_per_variant_with_differences_to_the_baseline():
     assert table.iloc[2].drop(["id", "Variant", "State"]).isna().all()
 
 
+@pytest.mark.parametrize(
+    ("milliseconds", "column", "shown"),
+    [(0.0029, "Latency p50 (µs)", 2.9), (2.5, "Latency p50 (ms)", 2.5)],
+)
+def test_the_table_has_latencies_in_the_unit_that_fits_them(milliseconds, column, shown):
+    table = comparison_table(
+        [variant("v", found=results(latency={"p50": milliseconds})), variant("w", state="queued")]
+    )
+    assert table[column].iloc[0] == pytest.approx(shown)
+
+
 def test_the_state_is_left_out_when_all_are_done():
     assert "State" not in comparison_table([baseline(), variant("v", found=results())])
 

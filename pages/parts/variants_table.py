@@ -51,7 +51,12 @@ def variants_table(variants: list[Variant]) -> str | None:
                 help="Difference to the baseline"
                 + (" in percentage points" if is_share(metric) else ""),
             ),
-            "p50 (ms)": number(format="%.4f", help="Median latency on this machine"),
+            **{
+                f"Latency p50 ({unit})": number(
+                    format="%.2f", help="Median time of one inference on the machine that ran it"
+                )
+                for unit in ("ms", "µs")
+            },
             "Latency": st.column_config.TextColumn(
                 width="medium", help="What the ratio to the baseline means, given its interval"
             ),
