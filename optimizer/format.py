@@ -128,6 +128,16 @@ def metric_title(name: str) -> str:
     return METRIC_TITLES.get(name, name)
 
 
+def lowered(title: str) -> str:
+    """A title within a sentence; abbreviations such as ``AUC`` and ``R²`` keep their capitals."""
+    return title[0].lower() + title[1:] if title[1:2].islower() else title
+
+
+def metric_words(name: str) -> str:
+    """A metric's title within a sentence: ``accuracy``, ``F1, mean over classes``, ``AUC``."""
+    return lowered(metric_title(name))
+
+
 def verification_sentence(verification: Mapping[str, Any]) -> str:
     """How exactly a converted model repeats the uploaded one's outputs."""
     samples, difference = verification["samples"], verification["max_abs_difference"]

@@ -11,6 +11,7 @@ from optimizer.explore.budgets import Budget, difference
 from optimizer.explore.recommend import GOALS, Recommendation, broken, goals
 from optimizer.explore.table import Table
 from optimizer.explore.words import by_chance, compared, shown, to_baseline
+from optimizer.format import lowered
 from optimizer.measured import measured
 
 
@@ -45,8 +46,7 @@ def missed(table: Table, offered: Mapping[str, Budget], misses: Mapping[str, flo
 
 
 def _figures(table: Table, found: Recommendation, keys: Sequence[str], best: int) -> str:
-    title = goals(table)[found.goal]
-    title = title if title.isupper() else title[0].lower() + title[1:]
+    title = lowered(goals(table)[found.goal])
     figures = []
     for key in dict.fromkeys((GOALS[found.goal], "metric", *keys)):
         if key in table.measures:

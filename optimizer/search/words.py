@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from optimizer.data.objective import LOWER_IS_BETTER
-from optimizer.format import format_bytes, is_share, metric_title
+from optimizer.format import format_bytes, is_share, metric_title, metric_words
 from optimizer.search.goal import OBJECTIVES, Constraints, Figures, SearchOptions, feasible
 from optimizer.store.records import Trial, TrialState
 
@@ -43,7 +43,7 @@ def limit_texts(constraints: Constraints, metric: str | None) -> list[str]:
 
 def drop_text(drop: float, metric: str | None) -> str:
     """A drop of the metric: points of a share, percent by which an error grows, or of a score."""
-    name = metric_title(metric or "accuracy").lower()
+    name = metric_words(metric or "accuracy")
     if metric is None or is_share(metric):
         points = f"{100 * drop:.3g}"
         return f"{points} point{'s' * (points != '1')} of {name}"

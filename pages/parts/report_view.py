@@ -12,6 +12,7 @@ from optimizer.charts.tradeoff import COST_TITLES, Cost, tradeoff_figure, tradeo
 from optimizer.explore.budgets import budget
 from optimizer.explore.recommend import goals, recommend
 from optimizer.explore.recommend_text import recommendation_sentences
+from optimizer.format import metric_words
 from optimizer.measured import marked_name
 from optimizer.report.content import Choices, Content, Grid, compose
 from optimizer.report.page import render
@@ -108,7 +109,8 @@ def _charts(content: Content) -> None:
     for column, cost in zip(columns, _CHARTS, strict=True):
         info = tradeoff_info(content.source.variants, cost, content.choice.id)
         with column:
-            st.subheader(f"{'Size' if cost == 'gzip_bytes' else 'Latency'} against quality")
+            word = "Size" if cost == "gzip_bytes" else "Latency"
+            st.subheader(f"{word} against {metric_words(info.metric)}")
             if len(info.points) < 2:
                 st.info("Fewer than two variants have both of these measures.")
                 continue
@@ -117,8 +119,8 @@ def _charts(content: Content) -> None:
                 tradeoff_figure(info),
                 config=CONFIG,
                 key=f"report-{cost}",
-                alt=f"{COST_TITLES[cost]} against quality for {len(info.points)} variants. On the "
-                f"Pareto front: {front}.",
+                alt=f"{COST_TITLES[cost]} against {metric_words(info.metric)} for "
+                f"{len(info.points)} variants. On the Pareto front: {front}.",
             )
 
 

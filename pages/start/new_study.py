@@ -26,8 +26,8 @@ def draw() -> None:
     """Draw the page."""
     st.title("New study")
     st.markdown(
-        "A study is one model, one dataset, and every variant you try on them. Nothing leaves "
-        "this machine."
+        "A study is one model, one dataset, and every variant you try on them. Your files stay "
+        "with this workbench; nothing is sent to anyone else."
     )
     model_column, data_column = st.columns(2, gap="large")
     with model_column:
