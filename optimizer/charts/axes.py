@@ -13,7 +13,7 @@ from optimizer.measures import Measure
 _WRITTEN = ("kB", "ms", "µJ", "s")
 """Units of measures whose values spread so far that each tick has the unit that fits it."""
 
-_TICKS = 8
+_TICKS = 5
 """With more ticks than this on an axis their texts would touch."""
 _FEW = 3
 """With fewer ticks than this nobody can read a value off the axis."""

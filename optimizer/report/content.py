@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from optimizer.comparison import suggested
@@ -16,7 +16,9 @@ from optimizer.explore.table import Table, explore_table
 from optimizer.format import format_bytes, format_energy
 from optimizer.headlines import how_measured
 from optimizer.measured import marked_name, measured
+from optimizer.measures import Measure
 from optimizer.presets import explain
+from optimizer.report.how import measured_how
 from optimizer.report.plain import layer_words, operator_words
 from optimizer.report.source import ReportSource, today
 from optimizer.report.words import (
@@ -26,7 +28,6 @@ from optimizer.report.words import (
     in_short,
     limits,
     meaning,
-    measured_how,
 )
 from optimizer.store.records import Variant
 
@@ -167,12 +168,37 @@ def _beside(
 ) -> Grid:
     base = [source.baseline] if source.baseline and source.baseline.id != choice.id else []
     columns = [*base, choice, *alternatives]
-    frame = side_by_side(table, [table.places[variant.id] for variant in columns])
+    told = replace(table, measures=told_measures(table))
+    frame = side_by_side(told, [table.places[variant.id] for variant in columns])
     heads = ("Measure", *(_head(variant, choice) for variant in columns))
     rows = [tuple(str(cell) for cell in row) for row in frame.itertuples(index=False, name=None)]
     if not {"energy", "ram"} & set(table.measures):  # else they are among the measures
         rows += _estimated_rows(source, columns)
     return Grid(heads, tuple(rows))
+
+
+_NAMES = {
+    "gzip": "Download (compressed)",
+    "size": "File on the device",
+    "metric": "",
+    "agreement": "Same prediction as the baseline",
+    "latency": "Time of one prediction (median)",
+    "macs": "Multiply-accumulates of one prediction",
+    "memory": "Peak memory on the computer that measured it",
+    "energy": "Estimate: energy of one prediction",
+    "ram": "Estimate: RAM of a microcontroller",
+}
+"""What the report tells of a variant, the most important first, and what it calls it; empty: as it
+is called everywhere. What only explains the others is left to the layers and to the workbench."""
+
+
+def told_measures(table: Table) -> dict[str, Measure]:
+    """The measures that the report tells, in its order and under its names."""
+    return {
+        key: replace(table.measures[key], name=name or table.measures[key].name)
+        for key, name in _NAMES.items()
+        if key in table.measures
+    }
 
 
 def _head(variant: Variant, choice: Variant) -> str:
@@ -201,7 +227,7 @@ def _estimated_rows(source: ReportSource, columns: Sequence[Variant]) -> list[tu
 
 def _layers(source: ReportSource, choice: Variant) -> Grid:
     """One row per weight tensor of the choice, compared with the baseline's of the same name."""
-    heads = ("Layer", "Kind", "What happened", "Numbers", "Zeros", "Distinct values", "Bytes")
+    heads = ("Layer", "Kind", "What happened", "Stored as", "Zeros", "Distinct values", "Bytes")
     base = source.baseline
     before: dict[Any, Mapping[str, Any]] = {}
     if base is not None and base.id != choice.id:
@@ -212,15 +238,21 @@ def _layers(source: ReportSource, choice: Variant) -> Grid:
         clustered = choice.recipe.cluster is not None
         words = layer_words(former, layer, clustered=clustered) if before else "–"
         zeros = "–" if layer["sparsity"] is None else f"{100 * layer['sparsity']:.1f} %"
-        distinct = "–" if layer["distinct"] is None else f"{layer['distinct']:,}"
         size = "–" if layer["bytes"] is None else format_bytes(layer["bytes"])
         rows.append(
             (
                 *(str(layer["name"]), operator_words(str(layer["type"])), words),
-                *(str(layer["dtype"]), zeros, distinct, size),
+                *(str(layer["dtype"]), zeros, _distinct(layer), size),
             )
         )
     return Grid(heads, tuple(rows))
+
+
+def _distinct(layer: Mapping[str, Any]) -> str:
+    """How many different values are left: per channel where each channel has its own scale."""
+    if layer.get("per_channel") and layer.get("distinct_per_channel"):
+        return f"{layer['distinct_per_channel']:,} per channel"
+    return "–" if layer["distinct"] is None else f"{layer['distinct']:,}"
 
 
 def _estimates(needed: Footprint) -> list[tuple[str, str]]:

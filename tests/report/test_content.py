@@ -7,9 +7,11 @@ import pytest
 
 from optimizer.command_files import write_results
 from optimizer.errors import InputError
+from optimizer.measured import measured
 from optimizer.recipe import Recipe
 from optimizer.report.content import MOST_ALTERNATIVES, Choices, compose
-from optimizer.report.figures import facts
+from optimizer.report.figures import charts, facts
+from optimizer.report.how import measured_how
 from optimizer.report.plain import in_plain_words, layer_words
 from optimizer.report.source import from_folder
 from optimizer.report.terms import glossary
@@ -22,9 +24,9 @@ def test_the_answer_has_the_measured_figures_and_the_interval(sample):
     choice = sample.named("prune 80% · cluster 8 · int8 QAT")
     assert answer(choice, sample.baseline) == (
         "Use the variant “prune 80% · cluster 8 · int8 QAT”: its download is 14.5 kB instead of "
-        "209.3 kB (14.5× smaller), its accuracy is 98.67 % instead of 99.56 % (−0.89 points; 95 % "
-        "interval 97.12 % to 99.39 % on 450 test samples), and one prediction takes 2.9 µs instead "
-        "of 8.01 µs on the computer that measured it (2.90× faster)."
+        "209.3 kB (14.5× smaller), its accuracy is 98.67 % (95 % interval 97.12 % to 99.39 %, from "
+        "450 test samples) instead of 99.56 % (−0.89 points), and one prediction takes 2.9 µs "
+        "instead of 8.01 µs on the computer that measured it (2.90× faster)."
     )
 
 
@@ -51,7 +53,8 @@ def test_speed_is_said_as_it_was_measured(latency, words):
 def test_an_error_has_no_points():
     base = baseline(metric="mae", value=0.2)
     text = answer(variant("v", found=results(metric="mae", value=0.25)), base)
-    assert "mean absolute error is 0.25 instead of 0.2 (+0.05" in text
+    assert "mean absolute error is 0.25 (95 % interval" in text
+    assert "instead of 0.2 (+0.05: an error 25 % larger)" in text
     assert "points" not in text
 
 
@@ -152,6 +155,24 @@ def test_plain_words_cover_every_part():
     assert "distinct values" in words
     assert "8-bit" in words
     assert in_plain_words(Recipe()) == "nothing changed"
+
+
+def test_each_chart_says_what_it_shows(sample):
+    content = compose(sample)
+    size, _, latency = (chart.caption for chart in charts(content))
+    assert "The smallest download: “prune 80% · cluster 8 · int8 QAT” (14.5 kB, accuracy" in size
+    assert size.endswith("Our choice is on the line.")
+    assert "The shortest time: “channels −50% MACs · int8” (2.3 µs, accuracy 98.67 %)" in latency
+    assert "not on this line" in latency or "same time" in latency
+
+
+def test_it_says_whether_the_test_samples_may_have_been_trained_on(sample):
+    choice = sample.variants[1]
+    assert "is not known here" in " ".join(limits(sample, choice))
+    split = {"test_share": 0.2, "stratified": True, "seed": 3}
+    own = replace(sample, dataset={**sample.dataset, "split": split})
+    assert "were split off here" in " ".join(limits(own, choice))
+    assert "with seed 3" in dict(measured_how(own, measured(choice), []))["Samples"]
 
 
 def test_the_glossary_explains_what_occurs_only():
