@@ -22,8 +22,8 @@ _FEW = 3
 def log_axis(values: Sequence[float], show: Callable[[float], str]) -> dict[str, Any]:
     """A logarithmic axis with some room around the values and at least three ticks.
 
-    They are at 1, 2 and 5 of each power of ten, at fewer where the range is wide, and at even
-    steps where it is narrow.
+    They are at 1, 2 and 5 of each power of ten, at fewer where the range is wide, at more where it
+    is narrow, and at even steps where it is very narrow.
 
     Args:
         values: all above 0; without any, the axis stays as Plotly makes it.
@@ -100,8 +100,8 @@ def _ticks(low: float, high: float) -> list[float]:
     """Round values between two others, as many as have room."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks: list[float] = []
-    for digits in ((1, 2, 5), (1, 3), (1,)):
-        found = (digit * 10.0**power for power in powers for digit in digits)
+    for digits in ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
+        found = (float(f"{digit}e{power}") for power in powers for digit in digits)
         ticks = [tick for tick in found if low <= tick <= high]
         if len(ticks) <= _TICKS:
             break

@@ -54,7 +54,10 @@ def _beaten(content: Content, info: TradeoffInfo, chosen: Point) -> str:
     if info.cost == "latency" and _same_time(content, chosen, other):
         return f"Our choice and “{name}” take the same time as far as could be measured."
     what = [_LESS[info.cost]] if other.cost < chosen.cost else []
-    what += [f"better in {metric_words(info.metric)}"] if other.value != chosen.value else []
+    if other.value != chosen.value:
+        low, high = chosen.interval or (chosen.value, chosen.value)
+        chance = " (which may be chance)" if low <= other.value <= high else ""
+        what.append(f"better in {metric_words(info.metric)}{chance}")
     return f"Our choice is not on this line: “{name}” is {' and '.join(what)}."
 
 

@@ -19,7 +19,7 @@ from optimizer.measured import marked_name, measured
 from optimizer.measures import Measure
 from optimizer.presets import explain
 from optimizer.report.how import measured_how
-from optimizer.report.plain import layer_words, operator_words
+from optimizer.report.plain import distinct_words, layer_words, operator_words
 from optimizer.report.source import ReportSource, today
 from optimizer.report.words import (
     answer,
@@ -129,7 +129,7 @@ def compose(source: ReportSource, choices: Choices | None = None) -> Content:
         choice=choice,
         alternatives=alternatives,
         answer=answer(choice, source.baseline),
-        meaning=meaning(choice),
+        meaning=meaning(choice, source.layers_of(choice)),
         short=tuple(in_short(choice, source.baseline)),
         beside=_beside(table, source, choice, alternatives),
         steps=tuple(explain(choice.recipe)),
@@ -157,6 +157,14 @@ def default_alternatives(table: Table, choice: Variant) -> tuple[str, ...]:
     ]
     places.sort(key=lambda place: (not front[place], abs(table.values["gzip"][place] / own - 1)))
     return tuple(table.ids[place] for place in places[:_ALTERNATIVES])
+
+
+def shared_reasons(boards: Sequence[tuple[str, Fit]]) -> tuple[str, ...]:
+    """What is said of the choice on every one of the boards, such as that none can run it."""
+    if len(boards) < 2:
+        return ()
+    first = boards[0][1].reasons
+    return tuple(one for one in first if all(one in found.reasons for _, found in boards))
 
 
 def _line(text: str) -> str:
@@ -192,10 +200,16 @@ _NAMES = {
 is called everywhere. What only explains the others is left to the layers and to the workbench."""
 
 
+_UNITS: dict[str, Any] = {"ram": {"show": lambda kilobytes: kib(1000 * kilobytes)}}
+"""Data sheets of boards count in KiB, and so does the report wherever it speaks of boards."""
+
+
 def told_measures(table: Table) -> dict[str, Measure]:
     """The measures that the report tells, in its order and under its names."""
     return {
-        key: replace(table.measures[key], name=name or table.measures[key].name)
+        key: replace(
+            table.measures[key], name=name or table.measures[key].name, **_UNITS.get(key, {})
+        )
         for key, name in _NAMES.items()
         if key in table.measures
     }
@@ -232,27 +246,20 @@ def _layers(source: ReportSource, choice: Variant) -> Grid:
     before: dict[Any, Mapping[str, Any]] = {}
     if base is not None and base.id != choice.id:
         before = {(layer["name"], layer["type"]): layer for layer in source.layers_of(base)}
+    clusters = choice.recipe.cluster.number_of_clusters if choice.recipe.cluster else None
     rows = []
     for layer in source.layers_of(choice):
         former = before.get((layer["name"], layer["type"]))
-        clustered = choice.recipe.cluster is not None
-        words = layer_words(former, layer, clustered=clustered) if before else "–"
+        words = layer_words(former, layer, clusters=clusters) if before else "–"
         zeros = "–" if layer["sparsity"] is None else f"{100 * layer['sparsity']:.1f} %"
         size = "–" if layer["bytes"] is None else format_bytes(layer["bytes"])
         rows.append(
             (
                 *(str(layer["name"]), operator_words(str(layer["type"])), words),
-                *(str(layer["dtype"]), zeros, _distinct(layer), size),
+                *(str(layer["dtype"]), zeros, distinct_words(layer, clusters), size),
             )
         )
     return Grid(heads, tuple(rows))
-
-
-def _distinct(layer: Mapping[str, Any]) -> str:
-    """How many different values are left: per channel where each channel has its own scale."""
-    if layer.get("per_channel") and layer.get("distinct_per_channel"):
-        return f"{layer['distinct_per_channel']:,} per channel"
-    return "–" if layer["distinct"] is None else f"{layer['distinct']:,}"
 
 
 def _estimates(needed: Footprint) -> list[tuple[str, str]]:

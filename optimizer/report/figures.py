@@ -109,7 +109,7 @@ def facts(content: Content) -> dict[str, Any]:
             {
                 "id": variant.id,
                 "name": shown.names[place],
-                "plain": meaning(variant),
+                "plain": meaning(variant, content.source.layers_of(variant)),
                 "bytes": found.gzip_bytes,
                 "loss": None if loss is None else round(loss, 9),
                 "broken": bool(found.broken),

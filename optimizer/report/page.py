@@ -13,7 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from optimizer.comparison import NOT_MEASURED
 from optimizer.measured import marked_name
-from optimizer.report.content import Content, Grid, told_measures
+from optimizer.report.content import Content, Grid, shared_reasons, told_measures
 from optimizer.report.figures import Chart, charts, facts
 from optimizer.report.markup import Markup, data_script, joined, tag
 from optimizer.report.terms import glossary
@@ -171,7 +171,7 @@ def _tradeoffs(content: Content, drawn: list[Chart]) -> Markup:
             "p",
             f"{_counted(content)} Each point is one of them; the line joins those that no other "
             "beats in both measures (the Pareto front); the ring marks our choice; thin bars are "
-            "95 % intervals. Click or touch a point, or move the slider, to read about a variant.",
+            "95 % intervals. Click or touch a point to read about it; the last table has them all.",
         ),
         budget,
         tag("div", [_figure(chart) for chart in drawn], class_="charts"),
@@ -227,9 +227,12 @@ def _done(content: Content) -> Markup:
 def _estimates(content: Content) -> Markup | None:
     if not content.estimates:
         return None
+    shared = shared_reasons(content.boards)
     rows = tuple(
-        (name, found.verdict, " ".join(found.reasons) or "–") for name, found in content.boards
+        (name, found.verdict, " ".join(one for one in found.reasons if one not in shared) or "–")
+        for name, found in content.boards
     )
+    same = [tag("p", f"The same on every board: {' '.join(shared)}")] if shared else []
     return _section(
         "estimates",
         "On a microcontroller (estimates)",
@@ -242,6 +245,7 @@ def _estimates(content: Content) -> Markup | None:
             "and 16 KiB of RAM (the memory it works in) are kept for the rest of a program.",
         ),
         tag("dl", [[tag("dt", name), tag("dd", text)] for name, text in content.estimates]),
+        same,
         _table(Grid(("Board", "Verdict", "Why"), rows), "Whether our choice fits some boards"),
     )
 

@@ -46,6 +46,10 @@ _TERMS: dict[str, tuple[tuple[str, ...], str]] = {
         "Training the finished model a little more, so that it gets used to a change. An epoch is "
         "one pass over the training data.",
     ),
+    "Activations": (
+        ("activations",),
+        "The intermediate results that pass from layer to layer while a model predicts.",
+    ),
     "float32": (
         ("float32",),
         "The ordinary 32-bit numbers that models are trained with.",

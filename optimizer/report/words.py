@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from optimizer.comparison import NOT_MEASURED
 from optimizer.format import (
@@ -16,7 +17,7 @@ from optimizer.format import (
     metric_words,
 )
 from optimizer.measured import Latency, Measured, measured
-from optimizer.report.plain import in_plain_words
+from optimizer.report.plain import in_plain_words, left_in_float
 from optimizer.report.source import ReportSource
 from optimizer.store.records import Variant
 
@@ -57,11 +58,16 @@ def answer(choice: Variant, baseline: Variant | None) -> str:
     return f"{head}: {_listed(told) or 'nothing about it was measured'}."
 
 
-def meaning(choice: Variant) -> str:
-    """What the chosen variant is, in one sentence for people who do not know its name's words."""
-    if choice.is_baseline:
+def meaning(variant: Variant, layers: Sequence[Mapping[str, Any]]) -> str:
+    """What a variant is, for people who do not know its name's words.
+
+    Args:
+        layers: its layer table, which says what stayed in float.
+    """
+    if variant.is_baseline:
         return "Nothing was done to the model but converting it."
-    return f"“{choice.name}” is the model with {in_plain_words(choice.recipe)}."
+    words = f"“{variant.name}” is the model with {in_plain_words(variant.recipe)}."
+    return words + left_in_float(variant.recipe, layers)
 
 
 def in_short(choice: Variant, baseline: Variant | None) -> list[tuple[str, str, str]]:

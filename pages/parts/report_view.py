@@ -14,7 +14,7 @@ from optimizer.explore.recommend import goals, recommend
 from optimizer.explore.recommend_text import recommendation_sentences
 from optimizer.format import metric_words
 from optimizer.measured import marked_name
-from optimizer.report.content import Choices, Content, Grid, compose
+from optimizer.report.content import Choices, Content, Grid, compose, shared_reasons
 from optimizer.report.page import render
 from optimizer.report.source import ReportSource, from_store
 from optimizer.report.terms import glossary
@@ -96,6 +96,8 @@ def draw_report(content: Content) -> None:
         st.markdown(_pairs(content.estimates))
         fits = [board for board, found in content.boards if found.fits]
         st.markdown(f"Fits: {plain(', '.join(fits)) or 'none of the boards that are known here'}.")
+        if shared := shared_reasons(content.boards):
+            st.markdown(f"The same on every board: {plain(' '.join(shared))}")
     st.subheader("How it was measured")
     st.markdown(_pairs(content.how))
     st.subheader("What these figures do not say")

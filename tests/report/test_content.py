@@ -12,10 +12,10 @@ from optimizer.recipe import Recipe
 from optimizer.report.content import MOST_ALTERNATIVES, Choices, compose
 from optimizer.report.figures import charts, facts
 from optimizer.report.how import measured_how
-from optimizer.report.plain import in_plain_words, layer_words
+from optimizer.report.plain import distinct_words, in_plain_words, layer_words
 from optimizer.report.source import from_folder
 from optimizer.report.terms import glossary
-from optimizer.report.words import answer, limits
+from optimizer.report.words import answer, limits, meaning
 from tests.report.conftest import made_of
 from tests.variants import baseline, results, variant
 
@@ -140,7 +140,7 @@ def test_distinct_values_are_said_where_they_were_asked_for():
     before = {"shape": [9, 9], "dtype": "float32", "sparsity": 0.0, "distinct": 81, "bytes": 324}
     after = {**before, "distinct": 8}
     assert layer_words(before, after) == "unchanged"
-    assert layer_words(before, after, clustered=True) == "8 distinct values left"
+    assert layer_words(before, after, clusters=8) == "8 distinct values left"
 
 
 def test_plain_words_cover_every_part():
@@ -239,3 +239,17 @@ def test_files_outside_the_folder_are_not_read(tmp_path, sample_store):
     )
     source = from_folder(folder)
     assert source.footprint_of(source.baseline) is None
+
+
+def test_clusters_that_a_folded_normalization_stretched_are_counted_per_channel():
+    layer = {"dtype": "float32", "distinct": 76, "distinct_per_channel": 9, "per_channel": False}
+    assert distinct_words(layer, 16) == "9 per channel"
+    assert distinct_words(layer, None) == "76"
+
+
+def test_layers_that_an_int8_file_leaves_in_float_are_named():
+    aware = variant("v", {"quantize": {"mode": "int8", "aware": True}})
+    layers = [{"name": "conv", "dtype": "float32"}, {"name": "dense", "dtype": "int8"}]
+    assert meaning(aware, layers).endswith("Still in floating point: conv.")
+    assert "floating point" not in meaning(aware, layers[1:])
+    assert "floating point" not in meaning(variant("w", {"quantize": {"mode": "dynamic"}}), layers)
