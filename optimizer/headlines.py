@@ -147,7 +147,8 @@ def _metric(found: Measured, base: Measured | None) -> Headline:
     difference = found.value - base.value
     if difference == 0:
         return Headline(title, shown, "same as the baseline", None, text)
-    words = format_points(difference) if is_share(metric) else f"{difference:+.4g}"
+    signed = f"{difference:+.3g}".replace("-", "−")
+    words = format_points(difference) if is_share(metric) else signed
     return Headline(title, shown, words, (difference > 0) == found.higher_is_better, text)
 
 

@@ -76,7 +76,7 @@ def test_a_broken_promise_is_marked_and_not_suggested():
 def test_errors_are_better_when_they_are_smaller():
     base = baseline(metric="mse", value=0.5)
     shown = said(variant("v", found=results(metric="mse", value=0.4)), base)
-    assert shown["Mean squared error"] == ("0.4", "-0.1", True)
+    assert shown["Mean squared error"] == ("0.4", "−0.1", True)
 
 
 def test_the_table_has_a_row_per_variant_with_differences_to_the_baseline():

@@ -11,7 +11,7 @@ from optimizer.format import is_share
 from optimizer.measured import measured
 from optimizer.store.records import Study, Variant
 from pages.parts import context
-from pages.parts.text import plain
+from pages.parts.text import TABLE_KEYS, plain
 
 _MOST_FAILURES = 8
 
@@ -19,6 +19,7 @@ _MOST_FAILURES = 8
 def variants_table(variants: list[Variant]) -> str | None:
     """Draw the table; returns the id of a finished variant that was picked just now."""
     st.subheader("All variants")
+    st.caption(f"Tick a row to see its figures above. {TABLE_KEYS}")
     table = comparison_table(variants)
     table["Variant"] = [
         ("⚠ " if (found := measured(variant)) and found.broken else "") + variant.name
@@ -47,7 +48,7 @@ def variants_table(variants: list[Variant]) -> str | None:
             ),
             column: number(format="%.2f" if is_share(metric) else "%.4g"),
             difference_column(metric): number(
-                format="%+.2f" if is_share(metric) else "%+.4g",
+                format="%+.2f" if is_share(metric) else "%+.3g",
                 help="Difference to the baseline"
                 + (" in percentage points" if is_share(metric) else ""),
             ),

@@ -77,7 +77,7 @@ def draw() -> None:
     _tradeoffs(study, done, selected)
     st.page_link(
         context.EXPLORE,
-        label="Set budgets, choose other measures, see variants side by side",
+        label="Explore: set budgets, compare side by side",
         icon=":material/travel_explore:",
         query_params=context.study_link(study),
     )

@@ -30,7 +30,7 @@ from pages.parts.explore_state import (
     study_table,
     write_address,
 )
-from pages.parts.text import plain
+from pages.parts.text import TABLE_KEYS, plain
 
 
 def draw() -> None:
@@ -208,7 +208,7 @@ def _overview(choice: Choice) -> None:
 
 def _table(study: Study, choice: Choice) -> None:
     st.subheader("Variants")
-    st.caption("Tick rows to mark them in the charts and to put them side by side.")
+    st.caption(f"Tick rows to mark them in the charts and put them side by side. {TABLE_KEYS}")
     table, places = choice.table, choice.ordered()
     rows = explorer_rows(table, places, choice.budgets, choice.limits)
     ids = tuple(table.ids[place] for place in places)
