@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from optimizer.data.objective import LOWER_IS_BETTER
 from optimizer.format import format_bytes, format_metric, format_times, metric_words
 from optimizer.search.confirmation import Checked, Confirmation
 from optimizer.search.goal import Figures, Goal, excess, feasible
@@ -158,6 +159,9 @@ def _part_text(part: Checked, goal: Goal) -> str:
     if part.lost:
         verb = "lost" if part.lost > 0 else "gained"
         change = f"{verb} {drop_text(abs(part.lost), goal.metric)}"
+        if goal.metric in LOWER_IS_BETTER:
+            worse = "larger" if part.lost > 0 else "smaller"
+            change = f"an error {200 * abs(part.lost):.3g} % {worse}"
     text = (
         f"On {part.samples:,} test samples that the search did not see: "
         f"{metric_words(goal.metric)} {format_metric(goal.metric, part.metric or 0.0)}, "

@@ -32,8 +32,12 @@ def search_title(options: SearchOptions) -> str:
 def limit_texts(constraints: Constraints, metric: str | None) -> list[str]:
     """Each limit as a verb phrase."""
     found = []
-    if constraints.max_accuracy_drop is not None:
-        found.append(f"loses at most {drop_text(constraints.max_accuracy_drop, metric)}")
+    drop = constraints.max_accuracy_drop
+    if drop is not None and metric in LOWER_IS_BETTER:
+        name = metric_words(str(metric))
+        found.append(f"lets the {name} grow by at most {200 * drop:.3g} %")
+    elif drop is not None:
+        found.append(f"loses at most {drop_text(drop, metric)}")
     if constraints.max_size_bytes is not None:
         found.append(f"has a file of at most {format_bytes(constraints.max_size_bytes)}")
     if constraints.max_latency_ratio is not None:

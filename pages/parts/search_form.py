@@ -54,7 +54,7 @@ def _sentence(metric: str | None) -> dict[str, Any]:
     drop = first[1].number_input(
         "Lose at most (points)"
         if share
-        else "Let it grow at most (%)"
+        else "Error grows at most (%)"
         if error
         else "Lose at most (hundredths)",
         0.0,

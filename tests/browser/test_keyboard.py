@@ -28,7 +28,7 @@ def tab_to(page, name, kind=""):
         page.keyboard.press("Tab")
         label, what = page.evaluate(FOCUSED)
         passed.append(label or what)
-        if name in label and kind in what:
+        if name in label and kind in what and not label.startswith("Help for"):
             return
     raise AssertionError(f"{name!r} was not reached by Tab, but {passed}")
 
