@@ -87,20 +87,20 @@ def draw_report(content: Content) -> None:
     _charts(content)
     _budget(content)
     _grid("Side by side", content.beside, "Measures of our choice, the baseline and alternatives")
-    st.subheader("What was done")
+    st.header("What was done")
     st.markdown("\n".join(f"{i}. {plain(step)}" for i, step in enumerate(content.steps, 1)))
     if content.layers.rows:
         _grid("Layer by layer", content.layers, "What happened to the weights of each layer")
     if content.estimates:
-        st.subheader("On a microcontroller, estimated")
+        st.header("On a microcontroller, estimated")
         st.markdown(_pairs(content.estimates))
         fits = [board for board, found in content.boards if found.fits]
         st.markdown(f"Fits: {plain(', '.join(fits)) or 'none of the boards that are known here'}.")
         if shared := shared_reasons(content.boards):
             st.markdown(f"The same on every board: {plain(' '.join(shared))}")
-    st.subheader("How it was measured")
+    st.header("How it was measured")
     st.markdown(_pairs(content.how))
-    st.subheader("What these figures do not say")
+    st.header("What these figures do not say")
     st.markdown("\n".join(f"- {plain(text)}" for text in content.limits))
     with st.expander("The terms used", icon=":material/menu_book:"):
         st.markdown(_pairs(glossary(_all_text(content))))
@@ -112,7 +112,7 @@ def _charts(content: Content) -> None:
         info = tradeoff_info(content.source.variants, cost, content.choice.id)
         with column:
             word = "Size" if cost == "gzip_bytes" else "Latency"
-            st.subheader(f"{word} against {metric_words(info.metric)}")
+            st.header(f"{word} against {metric_words(info.metric)}")
             if len(info.points) < 2:
                 st.info("Fewer than two variants have both of these measures.")
                 continue
@@ -155,7 +155,7 @@ def _is_choice(content: Content, place: int | None) -> bool:
 
 
 def _grid(title: str, grid: Grid, alt: str) -> None:
-    st.subheader(title)
+    st.header(title)
     st.dataframe(
         pd.DataFrame(grid.rows, columns=_unique(grid.heads)),
         hide_index=True,

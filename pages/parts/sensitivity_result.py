@@ -33,7 +33,7 @@ _COSTS: dict[str, Cost] = {
 
 def draw_result(study: Study, edit: Edit) -> None:
     """Run, watch, compare."""
-    st.subheader("Run and compare")
+    st.header("Run and compare")
     _run(study, edit)
     active = context.store().list_runs(study_id=study.id, states=ACTIVE)
     running = tuple(run.id for run in reversed(active) if run.kind == "variants")

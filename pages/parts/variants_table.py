@@ -18,7 +18,7 @@ _MOST_FAILURES = 8
 
 def variants_table(variants: list[Variant]) -> str | None:
     """Draw the table; returns the id of a finished variant that was picked just now."""
-    st.subheader("All variants")
+    st.header("All variants")
     st.caption(f"Tick a row to see its figures above. {TABLE_KEYS}")
     table = comparison_table(variants)
     table["Variant"] = [
@@ -94,7 +94,7 @@ def failures(study: Study, variants: list[Variant]) -> None:
     """List what failed, with what to do about it."""
     failed = [variant for variant in variants if variant.state == "failed"]
     if failed:
-        st.subheader("Failed")
+        st.header("Failed")
     for variant in failed[:_MOST_FAILURES]:
         with st.container(border=True, key=f"failed-{variant.id}"):
             st.error(plain(variant.error or "It failed."), title=f"{variant.name} failed")

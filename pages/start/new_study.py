@@ -149,7 +149,7 @@ def _all_done(runs: list[Run]) -> bool:
 def _fit(
     model: Model, dataset: Dataset, model_facts: dict[str, Any], data_facts: dict[str, Any]
 ) -> None:
-    st.subheader("3. Do they fit?")
+    st.header("3. Do they fit?")
     st.caption(f"{plain(model.file_name)} with {plain(dataset.file_name)}")
     _summary(model_facts, data_facts)
     findings = check_data(model_facts, data_facts)

@@ -34,9 +34,9 @@ def draw() -> None:
         "The engine runs the work in the background: pruning, training, converting and measuring, "
         "each step in a process of its own."
     )
-    st.subheader("Engine")
+    st.header("Engine")
     st.fragment(_engine, run_every=2.0)()
-    st.subheader("Where and how it works")
+    st.header("Where and how it works")
     _form()
 
 

@@ -168,12 +168,12 @@ def _tradeoffs(study: Study, done: list[Variant], selected: Variant) -> None:
             "download, where pruning and clustering show. Parameters: weights and biases alone. "
             "Every ratio is to the same measure of the float32 TFLite baseline.",
         )
-        st.subheader(f"Size against {words}")
+        st.header(f"Size against {words}")
         st.caption(f"Further left is smaller, further {better} is better.")
         _tradeoff(done, selected, _SIZES[label or "gzip"], "size_chart")
     with right:
         speed = _speed(done)
-        st.subheader(f"{'Latency' if speed == 'latency' else 'Arithmetic'} against {words}")
+        st.header(f"{'Latency' if speed == 'latency' else 'Arithmetic'} against {words}")
         st.caption(
             "On the machine that made the study; other hardware differs."
             if speed == "latency"
@@ -231,7 +231,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _bars(done: list[Variant], selected: Variant) -> None:
-    st.subheader("One measure at a time")
+    st.header("One measure at a time")
     taken = measures(done, study_metric(done))
     known = {key: taken[key] for key in _BARS if key in taken}
     name = st.segmented_control(

@@ -54,7 +54,7 @@ def draw() -> None:
     _split(facts)
     _several(facts)
     if counts := facts.get("class_counts"):
-        st.subheader("Class balance")
+        st.header("Class balance")
         draw_chart(
             class_balance_figure(counts["train"], counts["test"], facts.get("class_names") or ()),
             "class_balance",
@@ -67,7 +67,7 @@ def draw() -> None:
                 }
             ),
         )
-    st.subheader("A few test samples")
+    st.header("A few test samples")
     _preview(dataset)
 
 
@@ -100,7 +100,7 @@ def _several(facts: dict[str, Any]) -> None:
         return
     rows = [_end("input", entry, "x") for entry in inputs]
     rows += [_end("target", entry, "y") for entry in targets]
-    st.subheader("Inputs and targets")
+    st.header("Inputs and targets")
     st.dataframe(
         pd.DataFrame(
             rows,

@@ -90,7 +90,7 @@ def _head(study: Study, view: View, table: Table) -> None:
 
 
 def _controls(study: Study, choice: Choice) -> None:
-    st.subheader("Budgets")
+    st.header("Budgets")
     budget_controls(study, choice.view, choice.budgets, choice.limits)
     goal_control(study, choice.view, choice.table)
     with st.expander("Filters", icon=":material/filter_alt:", expanded=choice.filtered):
@@ -178,7 +178,7 @@ def _point_chosen(study: Study, key: str) -> None:
 
 
 def _overview(choice: Choice) -> None:
-    st.subheader("All measures at once")
+    st.header("All measures at once")
     info = parallel_info(
         choice.table,
         choice.view.keys,
@@ -207,7 +207,7 @@ def _overview(choice: Choice) -> None:
 
 
 def _table(study: Study, choice: Choice) -> None:
-    st.subheader("Variants")
+    st.header("Variants")
     st.caption(f"Tick rows to mark them in the charts and put them side by side. {TABLE_KEYS}")
     table, places = choice.table, choice.ordered()
     rows = explorer_rows(table, places, choice.budgets, choice.limits)
@@ -250,7 +250,7 @@ def _rows_chosen(study: Study, key: str, ids: tuple[str, ...]) -> None:
 
 
 def _side_by_side(study: Study, choice: Choice) -> None:
-    st.subheader("Side by side")
+    st.header("Side by side")
     table = choice.table
     names = dict(zip(table.ids, table.names, strict=True))
     st.multiselect(
