@@ -7,12 +7,13 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from optimizer.format import format_times, is_share, metric_title
+from optimizer.format import format_times, is_share, latency_column, metric_title
 from optimizer.measured import Measured, measured, state_text
 from optimizer.quality import lost
 from optimizer.store.records import Variant
 
 NOT_MEASURED = "not measured"
+_P50 = "Latency p50"
 SizeKey = Literal["size_bytes", "gzip_bytes", "parameter_bytes"]
 
 
@@ -25,6 +26,10 @@ def comparison_table(variants: Sequence[Variant]) -> pd.DataFrame:
     base = measured(baseline)
     metric = study_metric(variants)
     table = pd.DataFrame([_row(variant, base, metric) for variant in variants])
+    if _P50 in table:
+        unit, factor, _ = latency_column(table[_P50])
+        table[_P50] = factor * table[_P50].astype(float)
+        table = table.rename(columns={_P50: f"{_P50} ({unit})"})
     if "State" in table and (table["State"] == "done").all():
         table = table.drop(columns="State")
     return table
@@ -97,7 +102,7 @@ def _row(variant: Variant, base: Measured | None, metric: str) -> dict[str, Any]
         "gzip smaller (×)": _ratio(base, found, "gzip_bytes"),
         column: _scaled(found.value, share),
         difference_column(metric): _difference(found, base, share),
-        "p50 (ms)": latency.p50_ms if latency else None,
+        _P50: latency.p50_ms if latency else None,
         "Latency": "" if variant.is_baseline else latency_verdict(found),
         "Latency ratio": latency.ratio if latency else None,
         "Agreement (%)": _scaled(found.agreement, 100),

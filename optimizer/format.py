@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,6 +36,17 @@ def format_ms(milliseconds: float) -> str:
     if milliseconds < 0.1:
         return f"{float(f'{1000 * milliseconds:.3g}'):g} µs"
     return f"{float(f'{milliseconds:.3g}'):g} ms"
+
+
+def latency_column(milliseconds: Iterable[float | None]) -> tuple[str, float, str]:
+    """How a column of latencies is written, all in the unit that fits the longest of them.
+
+    Returns:
+        The unit, the factor from milliseconds to it, and the printf format of its numbers.
+    """
+    known = [value for value in milliseconds if value is not None and not math.isnan(value)]
+    longest = max(known, default=0.0)
+    return ("ms", 1.0, "%.2f") if longest >= 1 else ("µs", 1000.0, "%.2f")
 
 
 def format_energy(microjoules: float) -> str:
@@ -116,6 +128,16 @@ METRIC_TITLES = {
 def metric_title(name: str) -> str:
     """What the screen calls a metric; a metric from elsewhere keeps its own name."""
     return METRIC_TITLES.get(name, name)
+
+
+def lowered(title: str) -> str:
+    """A title within a sentence; abbreviations such as ``AUC`` and ``R²`` keep their capitals."""
+    return title[0].lower() + title[1:] if title[1:2].islower() else title
+
+
+def metric_words(name: str) -> str:
+    """A metric's title within a sentence: ``accuracy``, ``F1, mean over classes``, ``AUC``."""
+    return lowered(metric_title(name))
 
 
 def verification_sentence(verification: Mapping[str, Any]) -> str:

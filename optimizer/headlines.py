@@ -147,17 +147,20 @@ def _metric(found: Measured, base: Measured | None) -> Headline:
     difference = found.value - base.value
     if difference == 0:
         return Headline(title, shown, "same as the baseline", None, text)
-    words = format_points(difference) if is_share(metric) else f"{difference:+.4g}"
+    signed = f"{difference:+.3g}".replace("-", "−")
+    words = format_points(difference) if is_share(metric) else signed
     return Headline(title, shown, words, (difference > 0) == found.higher_is_better, text)
 
 
 def _latency(found: Measured) -> Headline:
     latency = found.latency
     if latency is None:
-        return Headline("Latency p50", NOT_MEASURED, None, None, "Not measured on this machine.")
+        text = "Compare can measure the latency of all files of a study together."
+        return Headline("Latency p50", NOT_MEASURED, None, None, text)
     text = (
-        f"Median of {latency.runs or 'the'} runs on this machine's processor, "
-        f"{latency.threads or 1} thread, delegate {latency.delegate or 'none'}."
+        f"Median of {f'{latency.runs:,} runs' if latency.runs else 'its runs'} on "
+        f"{latency.device or 'the machine of the study'}, {_threads(latency.threads)}, delegate "
+        f"{latency.delegate or 'none'}."
     )
     shown = format_ms(latency.p50_ms)
     if latency.ratio is None:
@@ -222,9 +225,13 @@ def _how_latency(found: Measured) -> str:
         text += f" over {latency.runs:,} runs in {latency.rounds} rounds"
     if latency.ratio is not None:
         text += ", taken in turns with the baseline in one process"
-    threads = latency.threads or 1
-    text += f"; {threads} thread{'s' * (threads != 1)}, delegate {latency.delegate or 'none'}"
+    text += f"; {_threads(latency.threads)}, delegate {latency.delegate or 'none'}"
     return f"{text}, {latency.device or 'device unknown'}."
+
+
+def _threads(threads: int | None) -> str:
+    """``1 thread``, ``4 threads``."""
+    return f"{threads or 1} thread{'s' * ((threads or 1) != 1)}"
 
 
 def _how_memory(found: Measured) -> str:

@@ -96,8 +96,8 @@ def explain(recipe: Recipe) -> list[str]:
         listed = ", ".join(f"{name} ({_own(layer)})" for name, layer in recipe.layers.items())
         steps.append(f"Layers with settings of their own: {listed}.")
     steps.append(
-        "Measure the file: whether it keeps all this, three sizes, accuracy on the test set, "
-        "agreement with the baseline, latency in turns with the baseline, peak memory."
+        "Measure the file: whether it keeps all this, its size, its quality on the test samples, "
+        "its agreement with the baseline, its latency in turns with the baseline, its peak memory."
     )
     return steps
 
@@ -115,7 +115,7 @@ def _own(layer: LayerOverride) -> str:
 
 
 _CRITERIA = {
-    "magnitude": "the smallest first",
+    "magnitude": "the smallest weights first",
     "gradient": "those first that change the loss least, by weight times gradient",
     "random": "at random, as a control",
 }

@@ -5,7 +5,8 @@ Usage, from the project's root, with the requirements installed::
     python sample_models/make_study.py
 
 It runs every recipe below on ``digits_cnn`` in a store of its own, measures the files on this
-machine, and exports the study with the environment it was measured in.
+machine, scans the layers for what each of them bears, and exports the study with the environment
+it was measured in.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ sys.path.insert(0, str(ROOT))
 from optimizer import samples  # noqa: E402
 from optimizer.bundled import STUDY_FILE  # noqa: E402
 from optimizer.recipe import Recipe  # noqa: E402
-from optimizer.session import bring, open_study, run_recipes  # noqa: E402
+from optimizer.sensitivity.options import ScanOptions  # noqa: E402
+from optimizer.session import bring, complete, open_study, run_recipes  # noqa: E402
 from optimizer.store import Store  # noqa: E402
 from optimizer.store.archive import export_study  # noqa: E402
+from optimizer.store.records import Study  # noqa: E402
 
 NAME = "Handwritten digits (sample)"
 QAT = {"mode": "int8", "aware": True}
@@ -47,6 +50,13 @@ RECIPES = [
 ]
 
 
+def scan(store: Store, study: Study) -> None:
+    """Find out what each layer bears, for the Sensitivity page and the advisor."""
+    options = ScanOptions().model_dump(mode="json")
+    run = store.queue_run("sensitivity", "Scan of all layers", study_id=study.id, options=options)
+    assert complete(store, [run], print)[0].state == "done"
+
+
 def main() -> int:
     """Make the study; the exit code is 1 if a variant failed."""
     model, data = samples.MODELS["digits_cnn"], samples.DATASETS["digits"]
@@ -58,6 +68,7 @@ def main() -> int:
         study = open_study(store, brought, dataset, print, name=NAME)
         recipes = [Recipe.model_validate(recipe) for recipe in RECIPES]
         variants = run_recipes(store, study, recipes, print)
+        scan(store, study)
         export_study(store, study.id, STUDY_FILE)
         store.close()
     print(f"{STUDY_FILE.name}: {STUDY_FILE.stat().st_size:,} bytes, {len(variants)} variants")

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from optimizer.charts.axes import linear_ticks, log_axis
 from optimizer.charts.bars import bars_figure, bars_info, class_balance_figure
 from optimizer.charts.inspection import MOST_ROWS, time_figure
 from optimizer.charts.predictions import confusion_figure
@@ -17,6 +18,7 @@ from optimizer.charts.weights import (
     schedule_figure,
     schedule_points,
 )
+from optimizer.format import format_ms
 from optimizer.measure.histogram import weight_histogram
 from optimizer.measures import measures
 from optimizer.schedules import ConstantSchedule, PolynomialSchedule
@@ -80,7 +82,8 @@ def test_every_point_carries_its_variant_and_every_axis_its_unit():
     figure = tradeoff_figure(tradeoff_info(STUDY, "latency", "good"))
     carried = [item for trace in figure.data for item in (trace.customdata or ())]
     assert sorted(carried) == ["base", "beaten", "good", "small"]
-    assert axis_titles(figure) == ("Latency p50 (ms)", "Accuracy (%)")
+    assert axis_titles(figure) == ("Latency p50", "Accuracy (%)")
+    assert all(text.endswith((" ms", " µs")) for text in figure.layout.xaxis.ticktext)
     drawn = [trace for trace in figure.data if trace.customdata is not None]
     assert len({trace.marker.symbol for trace in drawn}) == len(drawn)
     assert len({trace.marker.color for trace in drawn}) == len(drawn)
@@ -91,6 +94,36 @@ def test_sizes_have_a_logarithmic_axis_in_bytes():
     axis = tradeoff_figure(tradeoff_info(STUDY, "gzip_bytes")).layout.xaxis
     assert axis.type == "log"
     assert set(axis.ticktext) >= {"10 kB", "20 kB", "200 kB"}
+
+
+@pytest.mark.parametrize(
+    ("latencies", "texts"),
+    [
+        ([0.0022, 0.0029], ("1.5 µs", "2 µs", "3 µs")),
+        ([0.06, 0.9], ("50 µs", "0.1 ms", "0.2 ms", "0.5 ms", "1 ms")),
+        ([1.0], ("0.7 ms", "1 ms", "1.5 ms")),
+    ],
+)
+def test_however_narrow_a_range_of_latencies_its_axis_can_be_read(latencies, texts):
+    ticks = log_axis(latencies, format_ms)["ticktext"]
+    assert tuple(ticks) == texts
+
+
+def test_even_ticks_are_round_and_three_to_eight():
+    for low, high in ((0, 0.0029), (0, 227.8), (1.01, 1.04), (0, 9.99e6), (0.0, 1.0)):
+        ticks = linear_ticks(low, high)
+        assert 3 <= len(ticks) <= 8
+        assert all(low <= tick <= high for tick in ticks)
+        assert all(len(f"{tick:.9g}".strip("0.").replace(".", "")) <= 4 for tick in ticks)
+    assert linear_ticks(2.0, 2.0) == [2.0]
+
+
+def test_bars_of_latencies_have_an_axis_in_the_unit_of_their_labels():
+    quick = [variant(f"v{n}", found=results(latency={"p50": n / 1000})) for n in (2, 3)]
+    info = bars_info(quick, measures(quick, "accuracy")["latency"])
+    assert info.labels == ("2 µs", "3 µs")
+    assert {text for _, text in info.ticks} >= {"0", "1 µs", "2 µs"}
+    assert bars_figure(info).layout.xaxis.title.text == "Latency p50"
 
 
 def test_error_bars_are_the_intervals():

@@ -76,7 +76,7 @@ def test_a_broken_promise_is_marked_and_not_suggested():
 def test_errors_are_better_when_they_are_smaller():
     base = baseline(metric="mse", value=0.5)
     shown = said(variant("v", found=results(metric="mse", value=0.4)), base)
-    assert shown["Mean squared error"] == ("0.4", "-0.1", True)
+    assert shown["Mean squared error"] == ("0.4", "−0.1", True)
 
 
 def test_the_table_has_a_row_per_variant_with_differences_to_the_baseline():
@@ -89,6 +89,17 @@ def test_the_table_has_a_row_per_variant_with_differences_to_the_baseline():
     assert row["Δ Accuracy (points)"] == pytest.approx(-1.0)
     assert row["Latency"] == "2.00× faster"
     assert table.iloc[2].drop(["id", "Variant", "State"]).isna().all()
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "column", "shown"),
+    [(0.0029, "Latency p50 (µs)", 2.9), (2.5, "Latency p50 (ms)", 2.5)],
+)
+def test_the_table_has_latencies_in_the_unit_that_fits_them(milliseconds, column, shown):
+    table = comparison_table(
+        [variant("v", found=results(latency={"p50": milliseconds})), variant("w", state="queued")]
+    )
+    assert table[column].iloc[0] == pytest.approx(shown)
 
 
 def test_the_state_is_left_out_when_all_are_done():

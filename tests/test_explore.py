@@ -180,9 +180,9 @@ def test_the_recommendation_follows_the_budget():
 def test_a_recommendation_says_its_figures_and_why_others_lost():
     text = said(table(), {"metric": 1.0, "gzip": None, "ratio": 0.6})
     assert "smallest download within the budgets: gzip size 10.0 kB (18.0× smaller)" in text
-    assert "Accuracy 95.20 % (−0.8 points)" in text
-    assert "Latency ratio 0.50× (2.00× faster)" in text
-    assert "in Accuracy is within the 95 % interval on 400 samples (93.20 % to 96.20 %)" in text
+    assert "accuracy 95.20 % (−0.8 points)" in text
+    assert "latency ratio 0.50× (2.00× faster)" in text
+    assert "in accuracy is within the 95 % interval on 400 samples (93.20 % to 96.20 %)" in text
     assert "The runner-up, “good”, is 10.0 kB larger (20.0 kB)." in text
     assert "“untimed” would be 1.00 kB smaller (9.00 kB), but its Latency ratio was not" in text
 
@@ -190,7 +190,7 @@ def test_a_recommendation_says_its_figures_and_why_others_lost():
 def test_a_broken_promise_is_never_recommended_but_told():
     text = said(table(STUDY[:5]), {"metric": 1.0})
     assert "gzip size 10.0 kB" in text
-    assert "but its Accuracy misses its budget by 5 points" in text
+    assert "but its accuracy misses its budget by 5 points" in text
     only = said(table([baseline(), STUDY[4]]), {"metric": 1.0})
     assert "The baseline itself" in only
     assert "does not keep what its recipe promised" in only
@@ -199,7 +199,7 @@ def test_a_broken_promise_is_never_recommended_but_told():
 def test_when_nothing_qualifies_the_nearest_says_what_it_misses():
     text = said(table(), {"metric": 0.0, "gzip": 9.0})
     assert "No variant is within all budgets. The nearest is “untimed”" in text
-    assert "Accuracy misses its budget by 0.7 points" in text
+    assert "accuracy misses its budget by 0.7 points" in text
     assert "gzip" not in text.split("its ", 1)[1]
 
 
@@ -217,8 +217,8 @@ def test_latencies_within_the_noise_are_said_to_be_equal():
 def test_equal_sizes_are_told_apart_by_the_metric():
     study = [variant("worse", found=results(value=0.9)), variant("better", found=results(value=1))]
     text = said(table(study), {})
-    assert "Accuracy 100.00 %" in text
-    assert "“worse”, is equal in gzip size, but its Accuracy is 10 points lower" in text
+    assert "accuracy 100.00 %" in text
+    assert "“worse”, is equal in gzip size, but its accuracy is 10 points lower" in text
 
 
 def test_nothing_to_recommend_is_said():
@@ -314,9 +314,9 @@ def test_the_knee_is_on_log_axes_and_says_why():
     front = found.front(("gzip", "metric"), np.ones(3, bool))
     knee = find_knee(found, ("gzip", "metric"), front)
     assert found.names[knee.place] == "b"
-    assert "At gzip size 10.0 kB and Accuracy 94.00 % the front bends" in knee.reason
+    assert "At gzip size 10.0 kB and accuracy 94.00 % the front bends" in knee.reason
     assert (
-        "oing on to “a”, gzip size is 9.00 kB smaller and Accuracy 44 points lower" in knee.reason
+        "oing on to “a”, gzip size is 9.00 kB smaller and accuracy 44 points lower" in knee.reason
     )
     assert "going back to “c”, gzip size is 90.0 kB larger" in knee.reason
     assert find_knee(found, ("gzip", "metric"), np.zeros(3, bool)) is None
@@ -378,3 +378,13 @@ def test_a_choice_has_those_within_the_budgets_first():
     assert shown[-1] == "waiting"
     assert found.names[choice.recommended] == "untimed"
     assert not math.isnan(found.values["gzip"][choice.recommended])
+
+
+def test_where_no_error_is_larger_than_the_baselines_none_can_be_allowed():
+    """A slider that ended at a billionth would say nothing."""
+    better = [
+        variant("base", found=results(metric="mae", value=0.5)),
+        variant("v", found=results(metric="mae", value=0.4)),
+    ]
+    slider = budget(explore_table(better), "metric")
+    assert (slider.options, slider.default) == ((0.0,), None)

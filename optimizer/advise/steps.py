@@ -9,8 +9,8 @@ from optimizer.advise.after import After, Suggestion, changed_recipe
 from optimizer.advise.documents import AWARE, EXPERIMENT, POST_TRAINING, PRUNING
 from optimizer.advise.ladder import narrowed
 from optimizer.advise.situation import clearly_differs, core
-from optimizer.advise.wish import amount_text, limit_text, loss_text, metric_words
-from optimizer.format import format_bytes, format_metric, format_times
+from optimizer.advise.wish import amount_text, limit_text, loss_text
+from optimizer.format import format_bytes, format_metric, format_times, metric_words
 from optimizer.measured import measured
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from optimizer.data.objective import LOWER_IS_BETTER
-from optimizer.format import is_share, metric_title
+from optimizer.format import is_share, metric_words
 
 Target = Literal["cpu", "gpu", "micro", "npu"]
 TARGETS: dict[Target, str] = {
@@ -57,12 +57,6 @@ class LossScale:
     default: float
     step: float
     per_unit: float
-
-
-def metric_words(metric: str) -> str:
-    """A metric's title within a sentence: ``accuracy``, ``F1, mean over classes``, ``AUC``."""
-    title = metric_title(metric)
-    return title[0].lower() + title[1:] if title[1:2].islower() else title
 
 
 def loss_scale(metric: str) -> LossScale:

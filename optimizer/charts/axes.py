@@ -7,13 +7,23 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from optimizer.charts.style import FAINT
+from optimizer.format import format_count
+from optimizer.measures import Measure
 
-_TICKS = 8
+_WRITTEN = ("kB", "ms", "µJ", "s")
+"""Units of measures whose values spread so far that each tick has the unit that fits it."""
+
+_TICKS = 5
 """With more ticks than this on an axis their texts would touch."""
+_FEW = 3
+"""With fewer ticks than this nobody can read a value off the axis."""
 
 
 def log_axis(values: Sequence[float], show: Callable[[float], str]) -> dict[str, Any]:
-    """A logarithmic axis with some room around the values and ticks at 1, 2 and 5, or fewer.
+    """A logarithmic axis with some room around the values and at least three ticks.
+
+    They are at 1, 2 and 5 of each power of ten, at fewer where the range is wide, at more where it
+    is narrow, and at even steps where it is very narrow.
 
     Args:
         values: all above 0; without any, the axis stays as Plotly makes it.
@@ -50,6 +60,27 @@ def byte_tick(size_bytes: float) -> str:
     return f"{size_bytes:g} B"
 
 
+def axis_title(measure: Measure) -> str:
+    """The measure's name, with its unit unless the ticks have it."""
+    return measure.name if unit_in_ticks(measure) else measure.title
+
+
+def unit_in_ticks(measure: Measure) -> bool:
+    """Whether each tick has the unit, because values of several magnitudes are on the axis."""
+    return measure.unit in _WRITTEN
+
+
+def tick_text(measure: Measure) -> Callable[[float], str]:
+    """How a measure's ticks are written: with the unit that fits the value where it has several."""
+    if measure.unit == "kB":
+        return lambda value: byte_tick(float(f"{1000 * value:.6g}"))
+    if measure.key == "macs":
+        return format_count
+    if unit_in_ticks(measure):
+        return measure.show
+    return lambda value: f"{value:g}" + ("×" if measure.key == "ratio" else "")
+
+
 def reference_line(axis: str, value: float) -> dict[str, Any]:
     """A dotted line across the chart at a value of the axis ``x`` or ``y``, as a shape."""
     across = "y" if axis == "x" else "x"
@@ -69,9 +100,19 @@ def _ticks(low: float, high: float) -> list[float]:
     """Round values between two others, as many as have room."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks: list[float] = []
-    for digits in ((1, 2, 5), (1, 3), (1,)):
-        found = (digit * 10.0**power for power in powers for digit in digits)
+    for digits in ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
+        found = (float(f"{digit}e{power}") for power in powers for digit in digits)
         ticks = [tick for tick in found if low <= tick <= high]
         if len(ticks) <= _TICKS:
             break
-    return ticks
+    return ticks if len(ticks) >= _FEW else linear_ticks(low, high)
+
+
+def linear_ticks(low: float, high: float) -> list[float]:
+    """Three to eight round values at even steps between two others."""
+    if not high > low:
+        return [low]
+    power = 10.0 ** math.floor(math.log10((high - low) / _FEW))
+    step = max(n * power for n in (1, 2, 5) if high - low >= _FEW * n * power)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [float(f"{number * step:.12g}") for number in range(first, last + 1)]

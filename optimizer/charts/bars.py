@@ -8,6 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from optimizer.charts.axes import axis_title, linear_ticks, tick_text, unit_in_ticks
 from optimizer.charts.style import BLUE, GREY, ORANGE, SKY, styled
 from optimizer.measured import marked_name, measured
 from optimizer.measures import Measure
@@ -20,6 +21,7 @@ class BarsInfo:
 
     Attributes:
         left_out: how many variants are not shown, because there are too many.
+        ticks: of the axis, each with its text, where texts have units; else Plotly's.
     """
 
     title: str
@@ -30,6 +32,7 @@ class BarsInfo:
     baseline_id: str | None
     selected_id: str | None
     left_out: int = 0
+    ticks: tuple[tuple[float, str], ...] = ()
 
 
 def bars_info(
@@ -53,7 +56,7 @@ def bars_info(
         if index < limit or row[1].is_baseline or row[1].id == selected_id
     ]
     return BarsInfo(
-        measure.title,
+        axis_title(measure),
         tuple(variant.id for _, variant in shown),
         tuple(marked_name(variant) for _, variant in shown),
         tuple(value for value, _ in shown),
@@ -61,19 +64,28 @@ def bars_info(
         next((variant.id for _, variant in shown if variant.is_baseline), None),
         selected_id,
         len(rows) - len(shown),
+        _ticks(measure, [value for value, _ in shown]),
     )
+
+
+def _ticks(measure: Measure, values: Sequence[float]) -> tuple[tuple[float, str], ...]:
+    if not (unit_in_ticks(measure) and values):
+        return ()
+    show = tick_text(measure)
+    return tuple((tick, show(tick) if tick else "0") for tick in linear_ticks(0.0, max(values)))
 
 
 def bars_figure(info: BarsInfo) -> go.Figure:
     """Draw horizontal bars, each under its name; baseline and selected say so in words too."""
     groups = (("Variant", BLUE), ("Baseline", GREY), ("Selected", ORANGE))
     bars = [_bars(info, group, color) for group, color in groups]
+    ticks = {"tickvals": [at for at, _ in info.ticks], "ticktext": [text for _, text in info.ticks]}
     return styled(
         [bar for bar in bars if bar["x"]],
         x_title=info.title,
         y_title="",
         height=90 + 44 * len(info.values),
-        x_axis={"rangemode": "tozero"},
+        x_axis={"rangemode": "tozero", **(ticks if info.ticks else {})},
         y_axis={
             "type": "category",  # else ids that look like numbers make the axis linear
             "categoryorder": "array",

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
 
-from optimizer.charts.axes import byte_tick, log_axis, log_ticks, reference_line
+from optimizer.charts.axes import axis_title, log_axis, log_ticks, reference_line, tick_text
 from optimizer.charts.style import AMBER, BLUE, GREEN, GREY, ORANGE, PINK, styled
 from optimizer.explore.table import Table
 from optimizer.explore.words import shown
-from optimizer.format import format_count
 from optimizer.measures import Measure
 
 Group = Literal["over", "dominated", "front", "baseline"]
@@ -137,23 +136,9 @@ def explorer_figure(info: ExplorerInfo, measures: Sequence[Measure]) -> go.Figur
     )
 
 
-def axis_title(measure: Measure) -> str:
-    """The measure's name, with its unit unless the ticks have it."""
-    return measure.name if measure.unit == "kB" else measure.title
-
-
 def axis(measure: Measure, values: Sequence[float]) -> dict[str, Any]:
     """A logarithmic axis with ticks in the measure's unit, or a plain one."""
     return log_axis(values, tick_text(measure)) if measure.logarithmic else {}
-
-
-def tick_text(measure: Measure) -> Callable[[float], str]:
-    """How a measure's ticks are written."""
-    if measure.unit == "kB":
-        return lambda value: byte_tick(float(f"{1000 * value:.6g}"))
-    if measure.key == "macs":
-        return format_count
-    return lambda value: f"{value:g}" + ("×" if measure.key == "ratio" else "")
 
 
 def _hover(table: Table, keys: Sequence[str], place: int) -> str:
@@ -287,7 +272,8 @@ def _color_axis(info: ExplorerInfo, measure: Measure, colors: Sequence[float]) -
         color for color, group in zip(colors, info.groups, strict=True) if group != "over"
     ]
     low, high = (min(shown_ones), max(shown_ones)) if shown_ones else (0.0, 1.0)
-    bar: dict[str, Any] = {"title": {"text": measure.title, "side": "right"}, "thickness": 14}
+    title = {"text": axis_title(measure), "side": "right"}
+    bar: dict[str, Any] = {"title": title, "thickness": 14}
     if measure.logarithmic and shown_ones:
         ticks, texts = log_ticks(10**low * 0.999, 10**high * 1.001, tick_text(measure))
         bar |= {"tickvals": ticks, "ticktext": texts}

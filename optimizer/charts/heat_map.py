@@ -11,6 +11,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from optimizer.charts.style import styled
+from optimizer.format import lowered
 from optimizer.recipe import Recipe
 from optimizer.sensitivity.protect import FIELDS
 from optimizer.sensitivity.scan import TECHNIQUES, LayerScan, Scan, Setting, Technique
@@ -253,7 +254,7 @@ def _hover(info: HeatInfo, cell: HeatCell) -> str:
     found = layer.cells[cell.setting]
     text = (
         f"<b>{html.escape(cell.layer)}</b> ({layer.type}, {layer.weights:,} weights)<br>"
-        f"{cell.setting.words}: {unit.title.lower()} {unit.show(cell.lost)}"
+        f"{cell.setting.words}: {lowered(unit.title)} {unit.show(cell.lost)}"
     )
     if found.low is not None and found.high is not None:
         text += f"<br>95 % interval {unit.show(found.low)} to {unit.show(found.high)}"

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from optimizer.charts.axes import log_ticks
-from optimizer.charts.explorer import tick_text
+from optimizer.charts.axes import log_ticks, tick_text, unit_in_ticks
 from optimizer.charts.style import ORANGE
 from optimizer.explore.budgets import Budget
 from optimizer.explore.table import Table
@@ -150,7 +149,8 @@ def _dimension(axis: Axis, chosen: Sequence[int]) -> dict[str, Any]:
     pad = 0.04 * (high - low) or 0.5 * (abs(high) or 1.0) * 0.1
     strokes = [float(value + (high - low) * s) for value in values[list(chosen)] for s in _STROKES]
     dimension: dict[str, Any] = {
-        "label": measure.label + (f" ({measure.unit})" if _unit_in_label(measure) else ""),
+        "label": measure.label
+        + (f" ({measure.unit})" if measure.unit and not unit_in_ticks(measure) else ""),
         "values": np.append(values, strokes),
         "range": [low - pad, high + pad],
     }
@@ -167,10 +167,6 @@ def _exceptions(axis: Axis, strokes: Sequence[float], extent: float) -> list[lis
     low, high = axis.kept or (0.0, 0.0)
     half = extent * (_STROKES[1] - _STROKES[0]) / 4
     return [[at - half, at + half] for at in sorted(strokes) if not low <= at <= high]
-
-
-def _unit_in_label(measure: Measure) -> bool:
-    return bool(measure.unit) and measure.unit != "kB"
 
 
 def _line(info: ParallelInfo) -> dict[str, Any]:

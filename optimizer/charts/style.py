@@ -17,10 +17,11 @@ FAINT = "rgba(128,128,128,0.7)"
 CONFIG = {
     "displaylogo": False,
     "showSendToCloud": False,
-    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "zoom2d", "pan2d"],
     "responsive": True,
 }
-"""Plotly options for every chart; its own default offers to upload the chart."""
+"""Plotly options for every chart: its own default offers to upload the chart. The buttons that are
+left do something by keys, too; dragging zooms without one."""
 
 
 def styled(

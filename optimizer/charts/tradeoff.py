@@ -166,11 +166,10 @@ def tradeoff_figure(info: TradeoffInfo) -> go.Figure:
         if points:
             traces.append(_points(info, points, group, share))
     traces += _selected(info, share)
-    unit = "" if info.cost != "latency" else " (ms)"
-    show = {"latency": lambda value: f"{value:g}", "macs": format_count}.get(info.cost, byte_tick)
+    show = {"latency": format_ms, "macs": format_count}.get(info.cost, byte_tick)
     return styled(
         traces,
-        x_title=COST_TITLES[info.cost] + unit,
+        x_title=COST_TITLES[info.cost],
         y_title=metric_column(info.metric),
         height=430,
         x_axis=log_axis([point.cost for point in info.points], show),

@@ -154,8 +154,8 @@ def _against(measure: Measure, values: np.ndarray, reference: float) -> Budget:
     if measure.unit == "%":
         options, allowed = _points(worst), _DEFAULT_POINTS
     else:
-        least = max(worst, 1e-6) / 10**_DECADES
-        options, allowed = (0.0, *_rising(least, max(worst, least))), 0.02 * abs(reference)
+        rising = _rising(worst / 10**_DECADES, worst) if worst > 0 else ()
+        options, allowed = (0.0, *rising), 0.02 * abs(reference)
     default = None
     if worst > allowed:
         default = max(option for option in options if option <= allowed * (1 + _ROUNDING))

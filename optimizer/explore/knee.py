@@ -9,6 +9,7 @@ import numpy as np
 
 from optimizer.explore.table import Table
 from optimizer.explore.words import compared, shown
+from optimizer.format import lowered
 
 _FLAT = 0.05
 """A bulge below this share of the front's extent is no knee."""
@@ -85,17 +86,17 @@ def _scaled(table: Table, key: str) -> np.ndarray:
 def _reason(table: Table, keys: Sequence[str], places: np.ndarray, place: int) -> str:
     if len(keys) > 2:
         values = ", ".join(
-            f"{table.measures[key].label} {shown(table, key, place)}" for key in keys
+            f"{lowered(table.measures[key].label)} {shown(table, key, place)}" for key in keys
         )
         return (
             f"Of the variants on the front it comes nearest to the best of all {len(keys)} "
             f"measures at once: {values}."
         )
     first, second = keys
-    one, two = table.measures[first].label, table.measures[second].label
+    one, two = (lowered(table.measures[key].label) for key in keys)
     text = (
         f"At {one} {shown(table, first, place)} and {two} {shown(table, second, place)} the front "
-        f"bends: up to here it gains much in {one} for little {two}, beyond it little for much."
+        f"bends: up to here much is gained in {one} for little in {two}, beyond it little for much."
     )
     costs = table.costs(first)
     ordered = places[np.argsort(costs[places], kind="stable")]

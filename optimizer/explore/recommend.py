@@ -9,7 +9,7 @@ import numpy as np
 
 from optimizer.explore.budgets import Budget, excess, within
 from optimizer.explore.table import Table
-from optimizer.format import metric_title
+from optimizer.format import lowered, metric_title
 from optimizer.measures import Measure
 
 GOALS: dict[str, str] = {
@@ -108,8 +108,7 @@ def recommend(
 
 
 def _metric_name(measure: Measure | None) -> str:
-    name = measure.name if measure else metric_title("accuracy")
-    return name if name.isupper() or name[:2] in ("R²", "F1") else name[0].lower() + name[1:]
+    return lowered(measure.name if measure else metric_title("accuracy"))
 
 
 def _least(violations: np.ndarray, among: np.ndarray) -> int | None:

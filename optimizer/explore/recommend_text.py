@@ -11,6 +11,7 @@ from optimizer.explore.budgets import Budget, difference
 from optimizer.explore.recommend import GOALS, Recommendation, broken, goals
 from optimizer.explore.table import Table
 from optimizer.explore.words import by_chance, compared, shown, to_baseline
+from optimizer.format import lowered
 from optimizer.measured import measured
 
 
@@ -36,23 +37,23 @@ def recommendation_sentences(
 def missed(table: Table, offered: Mapping[str, Budget], misses: Mapping[str, float]) -> str:
     """Budgets that a variant misses, and by how much."""
     return ", ".join(
-        f"{table.measures[key].label} was not measured"
+        f"{lowered(table.measures[key].label)} was not measured"
         if math.isnan(amount)
-        else f"{table.measures[key].label} misses its budget by "
+        else f"{lowered(table.measures[key].label)} misses its budget by "
         f"{difference(offered[key].measure, amount)}"
         for key, amount in misses.items()
     )
 
 
 def _figures(table: Table, found: Recommendation, keys: Sequence[str], best: int) -> str:
-    title = goals(table)[found.goal]
-    title = title if title.isupper() else title[0].lower() + title[1:]
+    title = lowered(goals(table)[found.goal])
     figures = []
     for key in dict.fromkeys((GOALS[found.goal], "metric", *keys)):
         if key in table.measures:
             words = to_baseline(table, key, best)
             extra = f" ({words})" if words else ""
-            figures.append(f"{table.measures[key].label} {shown(table, key, best)}{extra}")
+            label = lowered(table.measures[key].label)
+            figures.append(f"{label} {shown(table, key, best)}{extra}")
     if best == table.baseline:
         return f"The baseline itself has the {title} within the budgets: {', '.join(figures)}."
     return f"It has the {title} within the budgets: {', '.join(figures)}."
@@ -67,7 +68,7 @@ def _chance(table: Table, best: int) -> str:
     found = measured(table.variants[best])
     samples = f" on {found.samples:,} samples" if found and found.samples else ""
     return (
-        f"Its difference to the baseline in {measure.label} is within the 95 % interval"
+        f"Its difference to the baseline in {lowered(measure.label)} is within the 95 % interval"
         f"{samples} ({measure.show(low)} to {measure.show(high)}), so it may be chance."
     )
 
@@ -81,11 +82,13 @@ def _runner_up(table: Table, found: Recommendation) -> str:
     if not words:
         quality = compared(table, "metric", best, other) if "metric" in table.measures else ""
         reason = (
-            f"but its {table.measures['metric'].label} is {quality}"
+            f"but its {lowered(table.measures['metric'].label)} is {quality}"
             if quality
             else ("and nothing between them differs; the older one is recommended")
         )
-        return f"The runner-up, “{name}”, is equal in {table.measures[key].label}, {reason}."
+        return (
+            f"The runner-up, “{name}”, is equal in {lowered(table.measures[key].label)}, {reason}."
+        )
     noise = (
         f"; a difference within the {_noise(key)}" if _may_be_noise(table, key, best, other) else ""
     )
@@ -126,7 +129,7 @@ def _none(table: Table, found: Recommendation, offered: Mapping[str, Budget]) ->
     if found.nearest is None:
         return (
             f"No variant that passes the filters keeps its promises and has a measured "
-            f"{table.measures[GOALS[found.goal]].label}."
+            f"{lowered(table.measures[GOALS[found.goal]].label)}."
         )
     return (
         f"No variant is within all budgets. The nearest is “{table.names[found.nearest]}”: its "

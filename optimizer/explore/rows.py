@@ -11,10 +11,11 @@ import pandas as pd
 from optimizer.explore.budgets import Budget, difference, excess
 from optimizer.explore.recommend import broken
 from optimizer.explore.table import Table
+from optimizer.format import latency_column
 from optimizer.measures import Measure
 
 _WITHIN = "within"
-_FORMATS = {"kB": "%.1f", "ms": "%.4f", "s": "%.1f", "µJ": "%.4g", "%": "%.2f", "": "%.4g"}
+_FORMATS = {"kB": "%.1f", "s": "%.1f", "µJ": "%.4g", "%": "%.2f", "": "%.4g"}
 """Unit → how its numbers are written in a column."""
 
 
@@ -48,17 +49,21 @@ def explorer_rows(
         columns["State"] = states
     formats = {}
     for measure in table.measures.values():
-        title, factor = _column(measure)
-        columns[title] = factor * table.values[measure.key][own]
-        formats[title] = "%.2f" if measure.key == "ratio" else _FORMATS[measure.unit]
+        values = table.values[measure.key][own]
+        title, factor, form = _column(measure, values)
+        columns[title], formats[title] = factor * values, form
     return Rows(pd.DataFrame(columns), formats)
 
 
-def _column(measure: Measure) -> tuple[str, float]:
-    """A column's head, shorter than an axis title, and the factor to its unit."""
+def _column(measure: Measure, values: np.ndarray) -> tuple[str, float, str]:
+    """A column's head, shorter than an axis title, the factor to its unit, and its format."""
     if measure.key == "macs":
-        return "MACs (k)", 0.001
-    return measure.label + (f" ({measure.unit})" if measure.unit else ""), 1.0
+        return "MACs (k)", 0.001, "%.4g"
+    if measure.key == "latency":
+        unit, factor, form = latency_column(values[np.isfinite(values)])
+        return f"{measure.label} ({unit})", factor, form
+    title = measure.label + (f" ({measure.unit})" if measure.unit else "")
+    return title, 1.0, "%.2f" if measure.key == "ratio" else _FORMATS[measure.unit]
 
 
 def _misses(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from optimizer.comparison import suggested
@@ -16,8 +16,10 @@ from optimizer.explore.table import Table, explore_table
 from optimizer.format import format_bytes, format_energy
 from optimizer.headlines import how_measured
 from optimizer.measured import marked_name, measured
+from optimizer.measures import Measure
 from optimizer.presets import explain
-from optimizer.report.plain import layer_words, operator_words
+from optimizer.report.how import measured_how
+from optimizer.report.plain import distinct_words, layer_words, operator_words
 from optimizer.report.source import ReportSource, today
 from optimizer.report.words import (
     answer,
@@ -26,7 +28,6 @@ from optimizer.report.words import (
     in_short,
     limits,
     meaning,
-    measured_how,
 )
 from optimizer.store.records import Variant
 
@@ -128,7 +129,7 @@ def compose(source: ReportSource, choices: Choices | None = None) -> Content:
         choice=choice,
         alternatives=alternatives,
         answer=answer(choice, source.baseline),
-        meaning=meaning(choice),
+        meaning=meaning(choice, source.layers_of(choice)),
         short=tuple(in_short(choice, source.baseline)),
         beside=_beside(table, source, choice, alternatives),
         steps=tuple(explain(choice.recipe)),
@@ -158,6 +159,14 @@ def default_alternatives(table: Table, choice: Variant) -> tuple[str, ...]:
     return tuple(table.ids[place] for place in places[:_ALTERNATIVES])
 
 
+def shared_reasons(boards: Sequence[tuple[str, Fit]]) -> tuple[str, ...]:
+    """What is said of the choice on every one of the boards, such as that none can run it."""
+    if len(boards) < 2:
+        return ()
+    first = boards[0][1].reasons
+    return tuple(one for one in first if all(one in found.reasons for _, found in boards))
+
+
 def _line(text: str) -> str:
     return " ".join(text.split())[:_TEXT_LENGTH]
 
@@ -167,12 +176,43 @@ def _beside(
 ) -> Grid:
     base = [source.baseline] if source.baseline and source.baseline.id != choice.id else []
     columns = [*base, choice, *alternatives]
-    frame = side_by_side(table, [table.places[variant.id] for variant in columns])
+    told = replace(table, measures=told_measures(table))
+    frame = side_by_side(told, [table.places[variant.id] for variant in columns])
     heads = ("Measure", *(_head(variant, choice) for variant in columns))
     rows = [tuple(str(cell) for cell in row) for row in frame.itertuples(index=False, name=None)]
     if not {"energy", "ram"} & set(table.measures):  # else they are among the measures
         rows += _estimated_rows(source, columns)
     return Grid(heads, tuple(rows))
+
+
+_NAMES = {
+    "gzip": "Download (compressed)",
+    "size": "File on the device",
+    "metric": "",
+    "agreement": "Same prediction as the baseline",
+    "latency": "Time of one prediction (median)",
+    "macs": "Multiply-accumulates of one prediction",
+    "memory": "Peak memory on the computer that measured it",
+    "energy": "Estimate: energy of one prediction",
+    "ram": "Estimate: RAM of a microcontroller",
+}
+"""What the report tells of a variant, the most important first, and what it calls it; empty: as it
+is called everywhere. What only explains the others is left to the layers and to the workbench."""
+
+
+_UNITS: dict[str, Any] = {"ram": {"show": lambda kilobytes: kib(1000 * kilobytes)}}
+"""Data sheets of boards count in KiB, and so does the report wherever it speaks of boards."""
+
+
+def told_measures(table: Table) -> dict[str, Measure]:
+    """The measures that the report tells, in its order and under its names."""
+    return {
+        key: replace(
+            table.measures[key], name=name or table.measures[key].name, **_UNITS.get(key, {})
+        )
+        for key, name in _NAMES.items()
+        if key in table.measures
+    }
 
 
 def _head(variant: Variant, choice: Variant) -> str:
@@ -201,23 +241,22 @@ def _estimated_rows(source: ReportSource, columns: Sequence[Variant]) -> list[tu
 
 def _layers(source: ReportSource, choice: Variant) -> Grid:
     """One row per weight tensor of the choice, compared with the baseline's of the same name."""
-    heads = ("Layer", "Kind", "What happened", "Numbers", "Zeros", "Distinct values", "Bytes")
+    heads = ("Layer", "Kind", "What happened", "Stored as", "Zeros", "Distinct values", "Bytes")
     base = source.baseline
     before: dict[Any, Mapping[str, Any]] = {}
     if base is not None and base.id != choice.id:
         before = {(layer["name"], layer["type"]): layer for layer in source.layers_of(base)}
+    clusters = choice.recipe.cluster.number_of_clusters if choice.recipe.cluster else None
     rows = []
     for layer in source.layers_of(choice):
         former = before.get((layer["name"], layer["type"]))
-        clustered = choice.recipe.cluster is not None
-        words = layer_words(former, layer, clustered=clustered) if before else "–"
+        words = layer_words(former, layer, clusters=clusters) if before else "–"
         zeros = "–" if layer["sparsity"] is None else f"{100 * layer['sparsity']:.1f} %"
-        distinct = "–" if layer["distinct"] is None else f"{layer['distinct']:,}"
         size = "–" if layer["bytes"] is None else format_bytes(layer["bytes"])
         rows.append(
             (
                 *(str(layer["name"]), operator_words(str(layer["type"])), words),
-                *(str(layer["dtype"]), zeros, distinct, size),
+                *(str(layer["dtype"]), zeros, distinct_words(layer, clusters), size),
             )
         )
     return Grid(heads, tuple(rows))

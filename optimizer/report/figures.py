@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from optimizer.charts.tradeoff import COST_TITLES, Cost, tradeoff_figure, tradeoff_info
+from optimizer.charts.tradeoff import Cost, tradeoff_figure, tradeoff_info
 from optimizer.comparison import metric_column
+from optimizer.format import lowered, metric_words
 from optimizer.measured import marked_name, measured
-from optimizer.report.content import Content
+from optimizer.report.conclusions import conclusion
+from optimizer.report.content import Content, told_measures
 from optimizer.report.words import meaning
 from optimizer.store.records import Variant
 
@@ -22,6 +24,12 @@ _SHORT: dict[Cost, str] = {
     "size_bytes": "File on the device",
     "latency": "Time of one prediction",
 }
+_AXES: dict[Cost, str] = {
+    "gzip_bytes": "Download (compressed)",
+    "size_bytes": "File on the device",
+    "latency": "Time of one prediction (median)",
+}
+_CARD = ("gzip", "size", "metric", "agreement", "latency")
 _CHOICE = "Our choice"
 
 
@@ -42,7 +50,7 @@ class Chart:
 
 
 def charts(content: Content) -> list[Chart]:
-    """The trade-offs that were measured: size and latency against quality."""
+    """The trade-offs that were measured: sizes and latency against the metric."""
     return list(_charts(content))
 
 
@@ -56,6 +64,7 @@ def _charts(content: Content) -> Iterator[Chart]:
         if len(info.points) < 2:
             continue
         figure = json.loads(tradeoff_figure(info).to_json())
+        figure["layout"]["xaxis"]["title"]["text"] = _AXES[cost]
         for trace in figure["data"]:
             if trace.get("name") == "Selected":
                 trace["name"] = _CHOICE
@@ -67,10 +76,10 @@ def _charts(content: Content) -> Iterator[Chart]:
         )
         yield Chart(
             cost,
-            f"{_SHORT[cost]} against quality",
-            f"Further left is better, further {better} is better.",
+            f"{_SHORT[cost]} against {metric_words(info.metric)}",
+            f"Further left is better, further {better} is better. {conclusion(content, info)}",
             figure,
-            f"{COST_TITLES[cost]} against {metric_column(info.metric)} for {len(info.points)} "
+            f"{_AXES[cost]} against {metric_column(info.metric)} for {len(info.points)} "
             f"variants. On the Pareto front: {names}. The table below has the figures.",
         )
 
@@ -100,7 +109,7 @@ def facts(content: Content) -> dict[str, Any]:
             {
                 "id": variant.id,
                 "name": shown.names[place],
-                "plain": meaning(variant),
+                "plain": meaning(variant, content.source.layers_of(variant)),
                 "bytes": found.gzip_bytes,
                 "loss": None if loss is None else round(loss, 9),
                 "broken": bool(found.broken),
@@ -111,7 +120,7 @@ def facts(content: Content) -> dict[str, Any]:
     return {
         "choice": content.choice.id,
         "unit": "points" if metric and metric.unit == "%" else "",
-        "metric": metric.label if metric else "",
+        "metric": f"the {lowered(metric.label)}" if metric else "",
         "lower": bool(base and not base.higher_is_better),
         "variants": variants,
     }
@@ -129,8 +138,7 @@ def _figures(content: Content, place: int) -> Sequence[tuple[str, str]]:
     """The measures of a variant in words, for the card beside the charts."""
     table = content.table
     rows = []
-    for key in ("gzip", "size", "metric", "agreement", "latency"):
-        if key in table.measures and not math.isnan(float(table.values[key][place])):
-            measure = table.measures[key]
-            rows.append((measure.label, measure.show(float(table.values[key][place]))))
+    for key, measure in told_measures(table).items():
+        if key in _CARD and not math.isnan(float(table.values[key][place])):
+            rows.append((measure.name, measure.show(float(table.values[key][place]))))
     return rows

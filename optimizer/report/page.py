@@ -13,7 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from optimizer.comparison import NOT_MEASURED
 from optimizer.measured import marked_name
-from optimizer.report.content import Content, Grid
+from optimizer.report.content import Content, Grid, shared_reasons, told_measures
 from optimizer.report.figures import Chart, charts, facts
 from optimizer.report.markup import Markup, data_script, joined, tag
 from optimizer.report.terms import glossary
@@ -171,7 +171,7 @@ def _tradeoffs(content: Content, drawn: list[Chart]) -> Markup:
             "p",
             f"{_counted(content)} Each point is one of them; the line joins those that no other "
             "beats in both measures (the Pareto front); the ring marks our choice; thin bars are "
-            "95 % intervals. Click or touch a point to read about it.",
+            "95 % intervals. Click or touch a point to read about it; the last table has them all.",
         ),
         budget,
         tag("div", [_figure(chart) for chart in drawn], class_="charts"),
@@ -227,20 +227,25 @@ def _done(content: Content) -> Markup:
 def _estimates(content: Content) -> Markup | None:
     if not content.estimates:
         return None
+    shared = shared_reasons(content.boards)
     rows = tuple(
-        (name, found.verdict, " ".join(found.reasons) or "–") for name, found in content.boards
+        (name, found.verdict, " ".join(one for one in found.reasons if one not in shared) or "–")
+        for name, found in content.boards
     )
+    same = [tag("p", f"The same on every board: {' '.join(shared)}")] if shared else []
     return _section(
         "estimates",
         "On a microcontroller (estimates)",
         tag(
             "p",
-            "Computed from the file, not measured on a device. Energy counts operations times the "
-            "figures of Horowitz (ISSCC 2014, 45 nm), and compares variants; real chips need "
-            "several times more. RAM is planned as TensorFlow Lite for Microcontrollers plans it. "
-            "64 KiB of flash and 16 KiB of RAM are kept for the rest of a program.",
+            "Computed from the file, not measured on a device. Energy is the number of operations "
+            "times what Horowitz (ISSCC 2014) gives for one of them in a chip of 45 nm: it is for "
+            "comparing variants, and a whole chip needs more. RAM is planned as TensorFlow Lite "
+            "for Microcontrollers plans it. 64 KiB of flash (the memory that keeps the program) "
+            "and 16 KiB of RAM (the memory it works in) are kept for the rest of a program.",
         ),
         tag("dl", [[tag("dt", name), tag("dd", text)] for name, text in content.estimates]),
+        same,
         _table(Grid(("Board", "Verdict", "Why"), rows), "Whether our choice fits some boards"),
     )
 
@@ -263,9 +268,8 @@ def _limits(content: Content) -> Markup:
 
 def _all(content: Content) -> Markup:
     table = content.table
-    keys = [
-        key for key in ("gzip", "size", "metric", "agreement", "latency") if key in table.measures
-    ]
+    told = told_measures(table)
+    keys = [key for key in ("gzip", "size", "metric", "agreement", "latency") if key in told]
     rows = []
     for place, variant in enumerate(table.variants[:_MANY]):
         values = [float(table.values[key][place]) for key in keys]
@@ -275,7 +279,7 @@ def _all(content: Content) -> Markup:
         ]
         mark = " (our choice)" if variant.id == content.choice.id else ""
         rows.append((marked_name(variant) + mark, *shown))
-    heads = ("Variant", *(table.measures[key].name for key in keys))
+    heads = ("Variant", *(told[key].name for key in keys))
     left_out = len(table) - len(rows)
     return _section(
         "all",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optimizer.format import format_bytes
@@ -57,20 +57,54 @@ def in_plain_words(recipe: Recipe) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])}, and {parts[-1]}"
 
 
+def left_in_float(recipe: Recipe, layers: Sequence[Mapping[str, Any]]) -> str:
+    """Which layers an int8 file has in float all the same, as a sentence; else empty.
+
+    Quantization-aware training does not cover every kind of layer.
+
+    Args:
+        layers: the rows of the file's layer table.
+    """
+    if recipe.quantize.mode not in ("int8", "int16x8"):
+        return ""
+    names = [str(layer["name"]) for layer in layers if str(layer["dtype"]).startswith("float")]
+    if not names or len(names) == len(layers):
+        return ""
+    return f" Still in floating point: {', '.join(names)}."
+
+
 def operator_words(operator: str) -> str:
     """A TFLite operator in a word or two."""
     return _OPERATORS.get(operator, operator.lower().replace("_", " "))
 
 
+def per_channel(layer: Mapping[str, Any], clusters: int | None) -> bool:
+    """Whether a layer's distinct values are to be counted in each output channel by itself.
+
+    So they are where each channel has its own scale, and where a BatchNormalization that was
+    folded into the layer stretched each channel's clusters by its own factor.
+    """
+    own, every = layer.get("distinct_per_channel"), layer["distinct"]
+    stretched = clusters is not None and own and every and own <= clusters < every
+    return bool(own and (layer.get("per_channel") or stretched))
+
+
+def distinct_words(layer: Mapping[str, Any], clusters: int | None) -> str:
+    """How many different values a layer has: ``16``, ``9 per channel``."""
+    if per_channel(layer, clusters):
+        return f"{layer['distinct_per_channel']:,} per channel"
+    return "–" if layer["distinct"] is None else f"{layer['distinct']:,}"
+
+
 def layer_words(
-    before: Mapping[str, Any] | None, after: Mapping[str, Any], *, clustered: bool = False
+    before: Mapping[str, Any] | None, after: Mapping[str, Any], *, clusters: int | None = None
 ) -> str:
     """What happened to one weight tensor, from its rows of two layer tables.
 
     Args:
         before, after: the rows; ``None`` where the baseline has no such tensor.
-        clustered: whether the recipe clusters. Few distinct values come of rounding, too, and
-            are nobody's doing then.
+        clusters: the recipe's number of clusters, if it clusters. Few distinct values come of
+            rounding, too, and are nobody's doing then.
     """
     words = []
     if before and before["shape"] != after["shape"]:
@@ -80,10 +114,11 @@ def layer_words(
     zeros, was = after["sparsity"] or 0.0, (before or {}).get("sparsity") or 0.0
     if zeros - was > 0.01:
         words.append(f"{100 * zeros:.0f} % of its weights became zero")
-    distinct = after.get("distinct_per_channel") if after.get("per_channel") else after["distinct"]
+    by_channel = per_channel(after, clusters)
+    distinct = after["distinct_per_channel"] if by_channel else after["distinct"]
     former = (before or {}).get("distinct")
-    if clustered and distinct and former and distinct < former:
-        per = " per channel" if after.get("per_channel") else ""
+    if clusters and distinct and former and distinct < former:
+        per = " per channel" if by_channel else ""
         words.append(f"{distinct} distinct values left{per}")
     if before and before["bytes"] and after["bytes"] and before["bytes"] != after["bytes"]:
         words.append(f"{format_bytes(before['bytes'])} → {format_bytes(after['bytes'])}")

@@ -41,10 +41,53 @@ _TERMS: dict[str, tuple[tuple[str, ...], str]] = {
         "Training the model while its numbers are rounded as they will be on the device, so that "
         "it learns to live with it.",
     ),
-    "Accuracy": (("accuracy",), "The share of test samples that the model gets right."),
+    "Fine-tuning, epoch": (
+        ("fine-tuning", "epoch"),
+        "Training the finished model a little more, so that it gets used to a change. An epoch is "
+        "one pass over the training data.",
+    ),
+    "Activations": (
+        ("activations",),
+        "The intermediate results that pass from layer to layer while a model predicts.",
+    ),
+    "float32": (
+        ("float32",),
+        "The ordinary 32-bit numbers that models are trained with.",
+    ),
+    "XNNPACK": (
+        ("xnnpack",),
+        "The part of TensorFlow Lite that computes on a main processor, as it does in apps.",
+    ),
+    "Accuracy": (
+        ("accuracy",),
+        "The share of test samples that the model gets right.",
+    ),
     "Test samples": (
         ("test samples", "held-out"),
-        "Data kept apart: the model never trained on them.",
+        "Data kept apart: nothing that was done here was trained on them.",
+    ),
+    "Mean absolute error": (
+        ("mean absolute error",),
+        "How far predictions are from the truth on average, in the unit of what is predicted. Less "
+        "is better.",
+    ),
+    "Mean squared error": (
+        ("mean squared error",),
+        "The average of the squared distances between prediction and truth. Less is better.",
+    ),
+    "R²": (
+        ("r²",),
+        "The share of the variation in what is to be predicted that the model explains: 1 is "
+        "perfect, 0 is no better than always saying the average.",
+    ),
+    "AUC": (
+        (" auc",),
+        "How well the model ranks cases of one class above those of the other: 1 is perfect, 0.5 "
+        "is guessing.",
+    ),
+    "F1": (
+        ("f1",),
+        "One figure for false alarms and misses together: 1 is perfect, 0 is useless.",
     ),
     "95 % interval": (
         ("95 % interval",),

@@ -1,4 +1,4 @@
-"""The sentences of a report: question, answer, limits, and how it was measured."""
+"""The sentences of a report: question, answer and limits."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from optimizer.format import (
     format_times,
     is_share,
     metric_title,
+    metric_words,
 )
 from optimizer.measured import Latency, Measured, measured
-from optimizer.report.plain import in_plain_words
+from optimizer.report.plain import in_plain_words, left_in_float
 from optimizer.report.source import ReportSource
 from optimizer.store.records import Variant
 
@@ -57,11 +58,16 @@ def answer(choice: Variant, baseline: Variant | None) -> str:
     return f"{head}: {_listed(told) or 'nothing about it was measured'}."
 
 
-def meaning(choice: Variant) -> str:
-    """What the chosen variant is, in one sentence for people who do not know its name's words."""
-    if choice.is_baseline:
+def meaning(variant: Variant, layers: Sequence[Mapping[str, Any]]) -> str:
+    """What a variant is, for people who do not know its name's words.
+
+    Args:
+        layers: its layer table, which says what stayed in float.
+    """
+    if variant.is_baseline:
         return "Nothing was done to the model but converting it."
-    return f"“{choice.name}” is the model with {in_plain_words(choice.recipe)}."
+    words = f"“{variant.name}” is the model with {in_plain_words(variant.recipe)}."
+    return words + left_in_float(variant.recipe, layers)
 
 
 def in_short(choice: Variant, baseline: Variant | None) -> list[tuple[str, str, str]]:
@@ -121,26 +127,34 @@ def _quality(found: Measured, base: Measured | None) -> str:
         if found.agreement is None:
             return "its quality was not measured"
         return f"it predicts the same as before for {100 * found.agreement:.2f} % of the samples"
-    title = metric_title(found.metric)
-    title = title[0].lower() + title[1:] if title[1:2].islower() else title
-    text = f"its {title} is {format_metric(found.metric, found.value)}"
-    details = []
-    if base is not None and base.value is not None:
-        difference = found.value - base.value
-        if difference == 0:
-            text += ", exactly as before"
-        else:
-            text += f" instead of {format_metric(found.metric, base.value)}"
-            words = format_points(difference) if is_share(found.metric) else f"{difference:+.4g}"
-            by_chance = found.interval and found.interval[0] <= base.value <= found.interval[1]
-            details.append(f"{words}, which may be chance" if by_chance else words)
-    samples = f" on {found.samples:,} test samples" if found.samples else ""
+    text = f"its {metric_words(found.metric)} is {format_metric(found.metric, found.value)}"
+    samples = f"{found.samples:,} test samples" if found.samples else ""
     if found.interval:
         low, high = (format_metric(found.metric, end) for end in found.interval)
-        details.append(f"95 % interval {low} to {high}{samples}")
+        text += f" (95 % interval {low} to {high}{samples and f', from {samples}'})"
     elif samples:
-        details.append(f"measured{samples}")
-    return f"{text} ({'; '.join(details)})" if details else text
+        text += f" (on {samples})"
+    if base is None or base.value is None:
+        return text
+    if found.value == base.value:
+        return f"{text}, exactly as before"
+    by_chance = found.interval and found.interval[0] <= base.value <= found.interval[1]
+    words = _difference(found, base.value) + (", which may be chance" if by_chance else "")
+    return f"{text} instead of {format_metric(found.metric, base.value)} ({words})"
+
+
+def _difference(found: Measured, was: float) -> str:
+    """How far the metric is from what it was: in points, in per cent of an error, or as it is."""
+    assert found.value is not None
+    difference = found.value - was
+    if is_share(found.metric):
+        return format_points(difference)
+    sign = "+" if difference > 0 else "−"
+    text = f"{sign}{abs(difference):.3g}"
+    if found.higher_is_better or not was:
+        return text
+    share = f"{abs(100 * difference / was):.2g}"
+    return f"{text}: an error {share} % {'larger' if difference > 0 else 'smaller'}"
 
 
 def _speed(found: Measured, base: Measured | None) -> str:
@@ -164,7 +178,7 @@ def _speed_change(latency: Latency) -> str:
 
 
 def _quality_limits(source: ReportSource, choice: Variant, found: Measured) -> Iterator[str]:
-    metric = metric_title(found.metric)
+    metric = metric_words(found.metric)
     if found.value is None:
         yield (
             "The data have no labels, so quality is only known as agreement with the original "
@@ -174,11 +188,17 @@ def _quality_limits(source: ReportSource, choice: Variant, found: Measured) -> I
         )
     elif found.samples and found.samples < _FEW_SAMPLES:
         yield (
-            f"{metric} rests on {found.samples:,} test samples; differences inside the interval "
+            f"The {metric} rests on {found.samples:,} test samples; differences inside the "
+            "interval "
             "may be chance. On data of another kind than these it can be anything."
         )
     else:
-        yield f"{metric} holds for data like the test data; on data of another kind it can differ."
+        yield (
+            f"The {metric} holds for data like the test data; on data of another kind it can be "
+            "anything."
+        )
+    if found.value is not None:
+        yield _unseen(source)
     confirmed = (source.search or {}).get("winner") or {}
     if confirmed.get("name") == choice.name:
         yield (
@@ -188,7 +208,7 @@ def _quality_limits(source: ReportSource, choice: Variant, found: Measured) -> I
     elif len(source.variants) > 2 and found.value is not None and not choice.is_baseline:
         yield (
             f"It was chosen among {len(source.variants)} variants by the same test samples its "
-            f"figure comes from, so the {metric.lower()} to expect on new data is a little worse."
+            f"figure comes from, so the {metric} to expect on new data is a little worse."
         )
     if choice.recipe.trains and _is_better(found, source.baseline):
         yield (
@@ -197,6 +217,20 @@ def _quality_limits(source: ReportSource, choice: Variant, found: Measured) -> I
         )
     for promise in found.broken:
         yield f"The file does not keep a promise of its recipe: {promise.promise}; {promise.found}."
+
+
+def _unseen(source: ReportSource) -> str:
+    """What is not known of the test samples: whether the original model was trained on them."""
+    if source.dataset.get("split"):
+        return (
+            "The test samples were split off here, from data that came in one piece. If the "
+            "original model was trained on all of it, it has seen them, and every figure of "
+            "quality is better than what to expect on new data."
+        )
+    return (
+        "Whether the original model was trained on the test samples is not known here. If it was, "
+        "every figure of quality is better than what to expect on new data."
+    )
 
 
 def _is_better(found: Measured, baseline: Variant | None) -> bool:
@@ -229,59 +263,3 @@ def _other(found: Measured) -> Iterator[str]:
     yield "Robustness, fairness over groups of people, and security were not examined."
     if found.notes:
         yield "Notes of the conversion: " + " ".join(found.notes)
-
-
-def measured_how(
-    source: ReportSource, found: Measured, sentences: Sequence[str]
-) -> list[tuple[str, str]]:
-    """Data, computer and versions behind the figures, as names and texts."""
-    data, environment = source.dataset, source.environment
-    rows = [
-        ("Model", _file(source.model)),
-        ("Data", _file(data)),
-        ("Samples", _samples(data)),
-        ("Task", str(data.get("task") or "not stated")),
-        *((text.partition(": ")[0], text.partition(": ")[2]) for text in sentences),
-        ("Computer", _computer(environment, found)),
-        ("Versions", _versions(environment)),
-        ("Date of measurement", str(environment.get("date") or "not recorded")),
-    ]
-    return [(name, text) for name, text in rows if text]
-
-
-def _file(facts: Mapping[str, Any]) -> str:
-    name, digest = facts.get("file_name"), str(facts.get("sha256") or "")
-    text = str(name or "not recorded")
-    if facts.get("parameters"):
-        text += f", {facts['parameters']:,} parameters"
-    return text + (f" (SHA-256 {digest[:16]}…)" if digest else "")
-
-
-def _samples(data: Mapping[str, Any]) -> str:
-    train, test = data.get("train"), data.get("test")
-    if not test:
-        return "not recorded"
-    split = data.get("split")
-    how = f", split by {split}" if isinstance(split, str) else ""
-    return f"{train or 0:,} for training, {test:,} for testing{how}"
-
-
-def _computer(environment: Mapping[str, Any], found: Measured) -> str:
-    parts = [environment.get("processor") or (found.latency and found.latency.device)]
-    if environment.get("cores"):
-        parts.append(f"{environment['cores']} cores")
-    if environment.get("memory_bytes"):
-        parts.append(f"{environment['memory_bytes'] / 1e9:.0f} GB of memory")
-    parts.append(environment.get("system"))
-    return ", ".join(str(part) for part in parts if part) or "not recorded"
-
-
-_LIBRARIES = (
-    *("featherweight", "tensorflow", "tensorflow-model-optimization", "tf-keras"),
-    *("keras", "ai-edge-litert", "numpy", "python"),
-)
-
-
-def _versions(environment: Mapping[str, Any]) -> str:
-    known = [f"{name} {environment[name]}" for name in _LIBRARIES if environment.get(name)]
-    return ", ".join(known) or "not recorded"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from optimizer.format import format_bytes, format_metric, format_times, metric_title
+from optimizer.data.objective import LOWER_IS_BETTER
+from optimizer.format import format_bytes, format_metric, format_times, metric_words
 from optimizer.search.confirmation import Checked, Confirmation
 from optimizer.search.goal import Figures, Goal, excess, feasible
 from optimizer.search.words import drop_text, miss_texts
@@ -122,7 +123,7 @@ def _figures_text(trial: Trial, goal: Goal, confirmed: Confirmation | None = Non
     if ratio is not None:
         parts.append(f"{ratio:.2f} × the baseline's latency")
     if metric is not None:
-        name = metric_title(goal.metric).lower()
+        name = metric_words(goal.metric)
         on = f" on all {whole.samples:,} test samples" if whole else ""
         parts.append(f"{name} {format_metric(goal.metric, metric)}{on}")
     return ", ".join(parts)
@@ -158,9 +159,12 @@ def _part_text(part: Checked, goal: Goal) -> str:
     if part.lost:
         verb = "lost" if part.lost > 0 else "gained"
         change = f"{verb} {drop_text(abs(part.lost), goal.metric)}"
+        if goal.metric in LOWER_IS_BETTER:
+            worse = "larger" if part.lost > 0 else "smaller"
+            change = f"an error {200 * abs(part.lost):.3g} % {worse}"
     text = (
         f"On {part.samples:,} test samples that the search did not see: "
-        f"{metric_title(goal.metric).lower()} {format_metric(goal.metric, part.metric or 0.0)}, "
+        f"{metric_words(goal.metric)} {format_metric(goal.metric, part.metric or 0.0)}, "
         f"the baseline's {format_metric(goal.metric, part.baseline or 0.0)}; {change}"
     )
     if part.interval is None:

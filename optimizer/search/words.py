@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from optimizer.data.objective import LOWER_IS_BETTER
-from optimizer.format import format_bytes, is_share, metric_title
+from optimizer.format import format_bytes, is_share, metric_title, metric_words
 from optimizer.search.goal import OBJECTIVES, Constraints, Figures, SearchOptions, feasible
 from optimizer.store.records import Trial, TrialState
 
@@ -32,8 +32,12 @@ def search_title(options: SearchOptions) -> str:
 def limit_texts(constraints: Constraints, metric: str | None) -> list[str]:
     """Each limit as a verb phrase."""
     found = []
-    if constraints.max_accuracy_drop is not None:
-        found.append(f"loses at most {drop_text(constraints.max_accuracy_drop, metric)}")
+    drop = constraints.max_accuracy_drop
+    if drop is not None and metric in LOWER_IS_BETTER:
+        name = metric_words(str(metric))
+        found.append(f"lets the {name} grow by at most {200 * drop:.3g} %")
+    elif drop is not None:
+        found.append(f"loses at most {drop_text(drop, metric)}")
     if constraints.max_size_bytes is not None:
         found.append(f"has a file of at most {format_bytes(constraints.max_size_bytes)}")
     if constraints.max_latency_ratio is not None:
@@ -43,7 +47,7 @@ def limit_texts(constraints: Constraints, metric: str | None) -> list[str]:
 
 def drop_text(drop: float, metric: str | None) -> str:
     """A drop of the metric: points of a share, percent by which an error grows, or of a score."""
-    name = metric_title(metric or "accuracy").lower()
+    name = metric_words(metric or "accuracy")
     if metric is None or is_share(metric):
         points = f"{100 * drop:.3g}"
         return f"{points} point{'s' * (points != '1')} of {name}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from optimizer.comparison import latency_verdict
-from optimizer.format import format_bytes, format_metric, is_share, metric_title
+from optimizer.format import format_bytes, format_metric, is_share, lowered, metric_title
 from optimizer.measured import Measured, measured
 from optimizer.recipe import Recipe
 from optimizer.store.records import Variant
@@ -54,7 +54,7 @@ def _quality(old: Measured, new: Measured) -> str | None:
     title = metric_title(new.metric)
     ends = f"{format_metric(old.metric, old.value)} → {format_metric(new.metric, new.value)}"
     if gained == 0:
-        return f"The same {_lower(title)} ({ends})."
+        return f"The same {lowered(title)} ({ends})."
     better = (gained > 0) == new.higher_is_better
     if is_share(new.metric):
         points = f"{round(abs(100 * gained), 2):g}"
@@ -89,8 +89,3 @@ def _latency(old: Measured, new: Measured) -> str | None:
 
 def _overlap(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return one[0] <= other[1] and other[0] <= one[1]
-
-
-def _lower(title: str) -> str:
-    """A title within a sentence; abbreviations keep their capitals."""
-    return title if title[:2].isupper() else title[0].lower() + title[1:]

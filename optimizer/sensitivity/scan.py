@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from optimizer.data.objective import LOWER_IS_BETTER
-from optimizer.format import is_share, metric_title
+from optimizer.format import is_share, lowered, metric_title
 from optimizer.measure.paired import AGREEMENT, DIFFERENCE
 
 Technique = Literal["prune", "cluster", "int8"]
@@ -212,7 +212,7 @@ def unit_of(metric: str, value: float | None, scale: float | None) -> Unit:
         if not value:
             text = f"{title} with the layer changed; that of the model as it is, is 0."
             return Unit(1.0, f"{title}: growth", "", 0.01, 0.01, text)
-        text = f"By how many per cent the {title.lower()} grew: it is an error, more is worse."
+        text = f"By how many per cent the {lowered(title)} grew: it is an error, more is worse."
         return Unit(100 / value, f"{title}: growth", "%", 2.0, 0.1, text)
     if is_share(metric):
         text = f"{title} of the model as it is minus that with the layer changed, in points."

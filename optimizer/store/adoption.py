@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from typing import TypeVar
 
-from optimizer.store.records import Dataset, Model, Study, StudyReport, Variant
+from optimizer.store.records import Dataset, Model, Run, Study, StudyReport, Variant
 from optimizer.store.rows import from_row
 from optimizer.store.sharing import Sharing
 
@@ -33,12 +33,14 @@ class Adoption(Sharing):
         variants: Sequence[Variant],
         archive_sha256: str,
         report: StudyReport | None = None,
+        scans: Sequence[Run] = (),
     ) -> Study:
         """List a study whose files and artifacts are already stored.
 
         A model or dataset that is there with the same bytes, name and facts is used; one with
         other facts is left as it is, and a record of its own is made. A sample that another
-        process adopted meanwhile is returned instead.
+        process adopted meanwhile is returned instead. ``scans`` are finished runs, the oldest
+        first.
 
         Raises:
             QuotaError: there are as many studies as there may be.
@@ -58,6 +60,8 @@ class Adoption(Sharing):
                 self._insert_variant(variant)
             if report is not None:
                 self.put_report(report)
+            for scan in scans:
+                self._insert("runs", {n: getattr(scan, n) for n in scan.__dataclass_fields__})
             return self.get_study(study.id)
 
     def writing(self) -> AbstractContextManager[None]:

@@ -19,6 +19,7 @@ from optimizer.errors import InputError
 from optimizer.store import Store
 from optimizer.store.archive_json import checked
 from optimizer.store.archive_reader import MAX_MEMBERS, MAX_TOTAL_BYTES, RATIO_FREE_BYTES
+from optimizer.store.archive_scans import scan_entries
 from optimizer.store.archive_shapes import (
     ARTIFACT_FILES,
     FORMAT,
@@ -83,6 +84,7 @@ def _members(store: Store, study_id: str) -> dict[str, _Source]:
         "environment": study.environment,
         "objective": study.objective,
         "report": _report_entry(store, study_id),
+        "scans": scan_entries(store.list_scans(study_id)),
         "model": _upload_entry(model),
         "dataset": _upload_entry(dataset)
         | {"test_share": dataset.test_share, "split_seed": dataset.split_seed}

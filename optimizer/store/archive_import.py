@@ -15,6 +15,7 @@ from optimizer.recipe import Recipe
 from optimizer.store import Store
 from optimizer.store.archive_json import checked, parse_json
 from optimizer.store.archive_reader import ArchiveReader, check_content
+from optimizer.store.archive_scans import scan_run
 from optimizer.store.archive_shapes import StudyEntry, VariantEntry
 from optimizer.store.base import clean_name, new_id
 from optimizer.store.records import Dataset, Model, Study, StudyReport, Variant
@@ -119,8 +120,9 @@ class _Import:
             )
             variants = [self._variant(variant) for variant in entry.variants]
             report = StudyReport(self._id, **entry.report.model_dump())
+            scans = [scan_run(scan, self._id) for scan in reversed(entry.scans)]
             return self._store.adopt_study(
-                study, model, dataset, variants, self._reader.manifest_sha256, report
+                study, model, dataset, variants, self._reader.manifest_sha256, report, scans
             )
         finally:
             self._store.withdraw(set(self._keys.values()), uploads)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, StringConstraints, ValidationError
 
 from optimizer.errors import InputError
 
 M = TypeVar("M", bound=BaseModel)
+
+
+def _time(text: str) -> str:
+    datetime.fromisoformat(text)
+    return text
+
+
+Time = Annotated[str, StringConstraints(max_length=40), AfterValidator(_time)]
 
 _DEEPEST = 16
 _LONGEST_TEXT = 20_000

@@ -3,7 +3,7 @@
 Members of the zip, in this order::
 
     manifest.json                 format, schema, version, SHA-256 and size of every other member
-    study.json                    the study, its model, dataset and finished variants
+    study.json                    the study, its model, dataset, finished variants and scans
     files/model, files/dataset    the uploaded bytes
     dataset/preview.npz           samples to look at, where there are any
     artifacts/<key>/<file>        the measured results of the variants
@@ -15,7 +15,6 @@ and nowhere else.
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -23,11 +22,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from optimizer.data.objective import split_task
 from optimizer.data.options import DataOptions
 from optimizer.errors import InputError
+from optimizer.store.archive_json import Time
+from optimizer.store.archive_scans import MOST_SCANS, ScanEntry
 
 FORMAT = "featherweight-study"
-SCHEMA = 4
+SCHEMA = 5
 """2 added a dataset's options and a study's objective, 3 latencies measured together,
-4 what the study's report says."""
+4 what the study's report says, 5 scans of single layers."""
 ARTIFACT_FILES = (
     "model.tflite",
     "layers.json",
@@ -45,11 +46,6 @@ MEMBER_NAME = re.compile(
     rf"|artifacts/[0-9a-f]{{64}}/(?:{'|'.join(re.escape(name) for name in ARTIFACT_FILES)})",
     re.ASCII,
 )
-
-
-def _time(text: str) -> str:
-    datetime.fromisoformat(text)
-    return text
 
 
 def _task(text: str) -> str:
@@ -72,7 +68,6 @@ def _options(value: dict[str, Any]) -> dict[str, Any]:
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Time = Annotated[str, StringConstraints(max_length=40), AfterValidator(_time)]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Pair = Annotated[list[float | None], Field(min_length=2, max_length=2)]
@@ -283,4 +278,5 @@ class StudyEntry(_Strict):
     report: ReportEntry = ReportEntry()
     model: ModelEntry
     dataset: DatasetEntry
+    scans: Annotated[list[ScanEntry], Field(max_length=MOST_SCANS)] = []
     variants: Annotated[list[VariantEntry], Field(max_length=20_000)]

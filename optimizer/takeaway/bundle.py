@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from optimizer.errors import InputError
-from optimizer.format import format_bytes, format_metric, format_ms, format_times, metric_title
+from optimizer.format import (
+    format_bytes,
+    format_metric,
+    format_ms,
+    format_times,
+    metric_words,
+)
 from optimizer.measured import Latency, Measured
 from optimizer.recipe import Recipe
 from optimizer.takeaway.c_array import c_array
@@ -147,7 +153,7 @@ def figures(found: Measured) -> list[tuple[str, str]]:
         ("size as it ships", _bytes(found.size_bytes)),
         ("size gzip-compressed", _bytes(found.gzip_bytes)),
         ("parameters", _bytes(found.parameter_bytes)),
-        (metric_title(found.metric).lower(), _metric(found)),
+        (metric_words(found.metric), _metric(found)),
         ("agreement with the float32 baseline", _percent(found.agreement)),
         ("zeros among prunable weights", _percent(found.sparsity)),
         ("latency", _latency(found.latency)),

@@ -50,7 +50,7 @@ def begin(lesson: Lesson, text: str) -> None:
         f"Lesson {LESSONS.index(lesson) + 1} of {len(LESSONS)} · about {lesson.minutes} min · "
         f"explains {', '.join(lesson.terms)}"
     )
-    st.subheader("1 · The question")
+    st.header("1 · The question")
     st.markdown(f"**{lesson.question}**\n\n{text}")
 
 
@@ -75,7 +75,7 @@ def predict_slider(
     Returns:
         The prediction, or ``None`` until there is one; the body ends there then.
     """
-    st.subheader("2 · Predict")
+    st.header("2 · Predict")
     st.markdown(question)
     if has_predicted(lesson):
         guess = float(st.session_state[_COMMITTED][lesson.id])
@@ -107,7 +107,7 @@ def predict_choice(lesson: Lesson, question: str, options: Mapping[str, str]) ->
     Returns:
         The key of the prediction, or ``None`` until there is one; the body ends there then.
     """
-    st.subheader("2 · Predict")
+    st.header("2 · Predict")
     st.markdown(question)
     if has_predicted(lesson):
         chosen = str(st.session_state[_COMMITTED][lesson.id])
@@ -158,7 +158,7 @@ def _commit(lesson: Lesson, value: Any) -> None:
 
 def see(text: str = "") -> None:
     """Begin the part in which the student sees, with what the answer is."""
-    st.subheader("3 · See")
+    st.header("3 · See")
     if text:
         st.markdown(text)
 
@@ -195,7 +195,7 @@ def verdict(right: bool, text: str) -> None:
 
 def remember(lesson: Lesson) -> None:
     """Draw what to take away, and where it comes from."""
-    st.subheader("4 · Remember")
+    st.header("4 · Remember")
     st.markdown("\n".join(f"- {sentence}" for sentence in lesson.remember))
     if lesson.references:
         links = " · ".join(f"[{source.title}]({source.url})" for source in lesson.references)
@@ -208,7 +208,7 @@ def begin_trial(text: str) -> None:
     Args:
         text: what will run and what to look for, Markdown.
     """
-    st.subheader("5 · Try it on a sample")
+    st.header("5 · Try it on a sample")
     st.markdown(text)
 
 

@@ -59,7 +59,7 @@ def _overview() -> None:
         for column, lesson in zip(row, LESSONS[first : first + 3], strict=False):
             with column:
                 _card(lesson)
-    st.subheader("Terms")
+    st.header("Terms")
     st.caption("What the words on the screen mean, by the lesson that explains them.")
     for lesson in LESSONS:
         st.page_link(LEARN, label=lesson.title, query_params={"lesson": lesson.id})

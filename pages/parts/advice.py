@@ -149,7 +149,7 @@ def draw_next(study: Study, variant: Variant) -> None:
         return
     found = steps_after(study, variant)
     with st.container(border=True, key="what_next"):
-        st.subheader("What to try next")
+        st.header("What to try next")
         for index, suggestion in enumerate(found.suggestions):
             _suggestion(study, suggestion, f"next-{index}")
         if found.why_none:
@@ -162,7 +162,7 @@ def draw_next_short(study: Study, variant: Variant) -> None:
     found = steps_after(study, variant)
     runnable = [suggestion for suggestion in found.suggestions if suggestion.recipe]
     with st.container(border=True, key="what_next"):
-        st.subheader("What to try next")
+        st.header("What to try next")
         for index, suggestion in enumerate(runnable[:_MOST_ON_COMPARE]):
             _suggestion(study, suggestion, f"next-{index}")
         if found.why_none:

@@ -34,7 +34,7 @@ class DataFile:
 
 def choose_data() -> DataFile | None:
     """The widgets; the file once there is one that can be used."""
-    st.subheader("2. Data")
+    st.header("2. Data")
     source = st.segmented_control(
         "Where the data come from",
         ["Bundled sample", "Upload"],

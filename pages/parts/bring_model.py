@@ -11,7 +11,7 @@ from pages.parts.text import plain
 
 def choose_model() -> tuple[str, bytes] | None:
     """The widgets; the file's name and content once there is one that can be used."""
-    st.subheader("1. Model")
+    st.header("1. Model")
     source = st.segmented_control(
         "Where the model comes from",
         ["Bundled sample", "Upload"],

@@ -37,7 +37,7 @@ def draw_guarantees(variant: Variant, baseline: Variant | None, found: Measured)
     for note in found.notes:
         st.info(plain(note), title="Note of the conversion", icon=":material/info:")
     if found.promises:
-        st.subheader("What the recipe promised, read out of the file")
+        st.header("What the recipe promised, read out of the file")
         _promises(found)
         _per_layer(variant)
     if baseline is not None and baseline.results and not variant.is_baseline:
@@ -93,7 +93,7 @@ def _channels(variant: Variant, baseline: Variant) -> None:
     if not rows:
         return
     before, left = (sum(row[f"Channels {when}"] for row in rows) for when in ("before", "left"))
-    st.subheader("Channels left")
+    st.header("Channels left")
     st.caption(
         f"{left:,} of {before:,} output channels are left, as the file's shapes say. "
         "Depthwise layers have as many as the layer before them."
@@ -114,7 +114,7 @@ def _left_in_float(variant: Variant) -> None:
     rows = left_in_float(_stage_file(variant, "quantize_aware", "training.json"))
     if not rows:
         return
-    st.subheader("Left out of quantization-aware training")
+    st.header("Left out of quantization-aware training")
     st.caption(
         "The table of the file's layers below says how each is stored: between quantized "
         "layers the converter may quantize one all the same."

@@ -71,21 +71,21 @@ def recipe_form(model_facts: Mapping[str, Any], *, base: bool = False) -> dict[s
         load_recipe(Recipe.parse({"quantize": {"mode": "int8"}}))
     recipe: dict[str, Any] = {}
     with st.container(border=True):
-        st.markdown("#### :material/content_cut: Prune")
+        st.markdown("## :material/content_cut: Prune")
         draw_terms("sparsity schedule", "magnitude pruning")
         recipe["prune"] = prune_form()
     with st.container(border=True):
-        st.markdown("#### :material/bubble_chart: Cluster")
+        st.markdown("## :material/bubble_chart: Cluster")
         draw_terms("weight clustering", "centroid")
         recipe["cluster"] = _cluster()
     with st.container(border=True):
-        st.markdown("#### :material/grid_4x4: Quantize")
+        st.markdown("## :material/grid_4x4: Quantize")
         draw_terms("quantization", "calibration", "sparse encoding")
         recipe["quantize"] = _quantize()
         recipe["sparse_encoding"] = _sparse_encoding(recipe)
     trains = recipe["prune"] or recipe["cluster"] or recipe["quantize"].get("aware")
     with st.container(border=True):
-        st.markdown("#### :material/school: Fine-tune")
+        st.markdown("## :material/school: Fine-tune")
         recipe["fine_tune"] = _fine_tune(base or bool(trains))
         recipe["seed"] = int(
             st.number_input(

@@ -12,8 +12,9 @@ from optimizer.charts.tradeoff import COST_TITLES, Cost, tradeoff_figure, tradeo
 from optimizer.explore.budgets import budget
 from optimizer.explore.recommend import goals, recommend
 from optimizer.explore.recommend_text import recommendation_sentences
+from optimizer.format import metric_words
 from optimizer.measured import marked_name
-from optimizer.report.content import Choices, Content, Grid, compose
+from optimizer.report.content import Choices, Content, Grid, compose, shared_reasons
 from optimizer.report.page import render
 from optimizer.report.source import ReportSource, from_store
 from optimizer.report.terms import glossary
@@ -87,18 +88,20 @@ def draw_report(content: Content) -> None:
     _charts(content)
     _budget(content)
     _grid("Side by side", content.beside, "Measures of our choice, the baseline and alternatives")
-    st.subheader("What was done")
+    st.header("What was done")
     st.markdown("\n".join(f"{i}. {plain(step)}" for i, step in enumerate(content.steps, 1)))
     if content.layers.rows:
         _grid("Layer by layer", content.layers, "What happened to the weights of each layer")
     if content.estimates:
-        st.subheader("On a microcontroller, estimated")
+        st.header("On a microcontroller, estimated")
         st.markdown(_pairs(content.estimates))
         fits = [board for board, found in content.boards if found.fits]
         st.markdown(f"Fits: {plain(', '.join(fits)) or 'none of the boards that are known here'}.")
-    st.subheader("How it was measured")
+        if shared := shared_reasons(content.boards):
+            st.markdown(f"The same on every board: {plain(' '.join(shared))}")
+    st.header("How it was measured")
     st.markdown(_pairs(content.how))
-    st.subheader("What these figures do not say")
+    st.header("What these figures do not say")
     st.markdown("\n".join(f"- {plain(text)}" for text in content.limits))
     with st.expander("The terms used", icon=":material/menu_book:"):
         st.markdown(_pairs(glossary(_all_text(content))))
@@ -109,7 +112,8 @@ def _charts(content: Content) -> None:
     for column, cost in zip(columns, _CHARTS, strict=True):
         info = tradeoff_info(content.source.variants, cost, content.choice.id)
         with column:
-            st.subheader(f"{'Size' if cost == 'gzip_bytes' else 'Latency'} against quality")
+            word = "Size" if cost == "gzip_bytes" else "Latency"
+            st.header(f"{word} against {metric_words(info.metric)}")
             if len(info.points) < 2:
                 st.info("Fewer than two variants have both of these measures.")
                 continue
@@ -118,8 +122,8 @@ def _charts(content: Content) -> None:
                 tradeoff_figure(info),
                 config=CONFIG,
                 key=f"report-{cost}",
-                alt=f"{COST_TITLES[cost]} against quality for {len(info.points)} variants. On the "
-                f"Pareto front: {front}.",
+                alt=f"{COST_TITLES[cost]} against {metric_words(info.metric)} for "
+                f"{len(info.points)} variants. On the Pareto front: {front}.",
             )
             if info.left_out:
                 st.caption(
@@ -157,7 +161,7 @@ def _is_choice(content: Content, place: int | None) -> bool:
 
 
 def _grid(title: str, grid: Grid, alt: str) -> None:
-    st.subheader(title)
+    st.header(title)
     show_table(
         pd.DataFrame(grid.rows, columns=_unique(grid.heads)),
         hide_index=True,

@@ -9,7 +9,7 @@ import streamlit as st
 
 from optimizer.data.objective import LOWER_IS_BETTER, UNLABELLED
 from optimizer.errors import InputError
-from optimizer.format import is_share, metric_title
+from optimizer.format import is_share, metric_words
 from optimizer.grid import Grid
 from optimizer.search.defaults import default_space, nothing_possible
 from optimizer.search.goal import OBJECTIVES, SearchOptions
@@ -50,11 +50,11 @@ def _sentence(metric: str | None) -> dict[str, Any]:
         help="Smallest download: the file gzip-compressed. Smallest file: as it ships. Lowest "
         "latency: the median of one inference on this machine, in turns with the baseline.",
     )
-    name = metric_title(metric or "accuracy").lower()
+    name = metric_words(metric or "accuracy")
     drop = first[1].number_input(
         "Lose at most (points)"
         if share
-        else "Let it grow at most (%)"
+        else "Error grows at most (%)"
         if error
         else "Lose at most (hundredths)",
         0.0,

@@ -12,7 +12,7 @@ from optimizer.charts.searching import MEASURES, measure_of, search_figure, sear
 from optimizer.charts.style import CONFIG
 from optimizer.comparison import metric_column
 from optimizer.engine.client import ensure_engine
-from optimizer.format import format_seconds, format_when, is_share, metric_title
+from optimizer.format import format_seconds, format_when, is_share, lowered, metric_title
 from optimizer.search.confirmation import contenders
 from optimizer.search.goal import Goal, SearchOptions
 from optimizer.search.record import goal_of
@@ -193,7 +193,7 @@ def _chart(run: Run, goal: Goal, trials: list[Trial], winner: int | None) -> Non
         search_figure(info),
         config=CONFIG,
         key=f"search_chart-{run.id}",
-        alt=f"{len(info.points)} trials of the search: {MEASURES[measure].lower()} against "
+        alt=f"{len(info.points)} trials of the search: {lowered(MEASURES[measure])} against "
         f"{metric_column(info.metric)}; dashed lines are the limits",
     )
     where = f"{metric_title(goal.metric)} on the half of the test set that the search judges by."

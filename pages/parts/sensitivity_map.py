@@ -34,7 +34,7 @@ def draw_map(scan: Scan, edit: Edit | None) -> float:
         scan: what was found.
         edit: the recipe that clicks change; ``None`` where there is none.
     """
-    st.subheader("What each layer bears")
+    st.header("What each layer bears")
     st.caption(_how(scan))
     threshold = _threshold(scan)
     layers = _rows(scan)

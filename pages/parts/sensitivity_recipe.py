@@ -76,7 +76,7 @@ def _download(variant: Variant) -> float:
 
 def draw_recipe(edit: Edit, scan: Scan, threshold: float) -> None:
     """Protecting, and what it did."""
-    st.subheader("The recipe, before and after")
+    st.header("The recipe, before and after")
     with st.container(horizontal=True):
         st.button(
             "Protect the sensitive layers",

@@ -11,7 +11,7 @@ from optimizer.charts.tradeoff import COST_TITLES, Cost, tradeoff_figure, tradeo
 from optimizer.comparison import comparison_table
 from optimizer.errors import InputError
 from optimizer.feasible import objections
-from optimizer.format import format_seconds
+from optimizer.format import format_seconds, metric_words
 from optimizer.grid import Expansion
 from optimizer.recipe import Recipe
 from optimizer.sensitivity.difference import difference, siblings
@@ -33,7 +33,7 @@ _COSTS: dict[str, Cost] = {
 
 def draw_result(study: Study, edit: Edit) -> None:
     """Run, watch, compare."""
-    st.subheader("Run and compare")
+    st.header("Run and compare")
     _run(study, edit)
     active = context.store().list_runs(study_id=study.id, states=ACTIVE)
     running = tuple(run.id for run in reversed(active) if run.kind == "variants")
@@ -121,8 +121,8 @@ def _compare(study: Study, edit: Edit) -> None:
         draw_chart(
             tradeoff_figure(info),
             f"sense_tradeoff-{cost}-{after.id}",
-            f"{COST_TITLES[cost]} against quality: the baseline, the recipe before and "
-            f"{len(others)} made from it by sparing layers; the newest is ringed",
+            f"{COST_TITLES[cost]} against {metric_words(info.metric)}: the baseline, the recipe "
+            f"before and {len(others)} made from it by sparing layers; the newest is ringed",
             _table(shown),
         )
     else:

@@ -39,7 +39,7 @@ def sweep_controls(model_facts: Mapping[str, Any]) -> Grid | str:
 
 def sweep_outlook(study: Study, grid: Grid | str) -> None:
     """Draw what the sweep takes and what is left out, and run it when asked to."""
-    st.subheader("What will happen")
+    st.header("What will happen")
     try:
         if isinstance(grid, str):
             raise InputError(grid)

@@ -24,7 +24,7 @@ def sweep_form(model_facts: Mapping[str, Any]) -> tuple[dict[str, Any], Varied]:
     presets = st.container()
     _file_to_use()
     varied = _settings()
-    st.markdown("##### Base recipe")
+    st.markdown("### Base recipe")
     st.caption("Everything that does not vary is taken from here.")
     base = recipe_form(model_facts, base=True)
     with presets:
@@ -38,7 +38,7 @@ def uploaded_grid() -> Grid | None:
     if not text:
         return None
     with st.container(border=True):
-        st.markdown(f"#### :material/grid_view: {plain(str(st.session_state[_GRID_NAME]))}")
+        st.markdown(f"## :material/grid_view: {plain(str(st.session_state[_GRID_NAME]))}")
         st.caption("This grid is used in place of the controls.")
         st.code(text, language="json", height=420)
         st.button(
@@ -80,7 +80,7 @@ def _use_file() -> None:
 def _settings() -> Varied:
     """Which settings vary, and a control with several values for each."""
     with st.container(border=True):
-        st.markdown("#### :material/grid_view: Vary")
+        st.markdown("## :material/grid_view: Vary")
         if "opt_vary" not in st.session_state:
             _load(SWEEP_PRESETS[next(iter(SWEEP_PRESETS))].varied)
         chosen = st.multiselect(

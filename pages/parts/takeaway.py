@@ -22,7 +22,7 @@ _NOT_YET = "It is there once a recipe has run in this study on this machine."
 
 def draw_takeaway(study: Study, variant: Variant) -> None:
     """Draw the section."""
-    st.subheader("Take it elsewhere")
+    st.header("Take it elsewhere")
     with st.expander("Plain Python script", icon=":material/code:"):
         _script(study, variant)
     with st.expander("C array for microcontrollers", icon=":material/memory:"):

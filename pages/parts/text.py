@@ -1,7 +1,9 @@
-"""Text that people chose, put on the page as it is."""
+"""Text for several pages: what people chose, put there as it is, and how tables are used."""
 
 from __future__ import annotations
 
+TABLE_KEYS = "By keys: arrows move, Shift and Space tick, Escape and Tab leave."
+"""How a table whose rows can be ticked is used without a pointer."""
 _MARKUP = frozenset(r"\`*_{}[]()#+!|<>$:~")
 
 

@@ -70,7 +70,7 @@ STOPS = (
         "new",
         "Now your own model",
         "Bring a Keras model and some data, or pick another sample. Nothing in an upload is ever "
-        "executed, and nothing leaves this machine.",
+        "executed, and your files stay with this workbench.",
     ),
 )
 

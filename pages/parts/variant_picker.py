@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from optimizer.comparison import suggested
 from optimizer.measured import marked_name
 from optimizer.store.records import Study, Variant
 from pages.parts import context
@@ -13,6 +14,8 @@ from pages.parts import context
 
 def pick_variant(study: Study) -> Variant:
     """The variant in the address, or the one chosen last; a picker changes it.
+
+    At first it is the one that Compare shows, so that all pages are about the same variant.
 
     Ends the page when the study has none.
     """
@@ -28,7 +31,8 @@ def pick_variant(study: Study) -> Variant:
             "Another one is shown."
         )
     ids = list(by_id)
-    st.session_state["variant_pick"] = chosen if chosen in by_id else ids[-1]
+    first = suggested(variants) or variants[-1]
+    st.session_state["variant_pick"] = chosen if chosen in by_id else first.id
     picked = st.selectbox(
         "Variant",
         ids,

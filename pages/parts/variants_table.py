@@ -13,7 +13,7 @@ from optimizer.measured import measured
 from optimizer.store.records import Study, Variant
 from pages.parts import context
 from pages.parts.table import show_table
-from pages.parts.text import plain
+from pages.parts.text import TABLE_KEYS, plain
 
 _MOST_FAILURES = 8
 
@@ -32,7 +32,8 @@ def _table(study_id: str, version: tuple[int, int], count: int) -> pd.DataFrame:
 
 def variants_table(variants: list[Variant]) -> str | None:
     """Draw the table; returns the id of a finished variant that was picked just now."""
-    st.subheader("All variants")
+    st.header("All variants")
+    st.caption(f"Tick a row to see its figures above. {TABLE_KEYS}")
     study_id = variants[0].study_id
     table = _table(study_id, context.store().variants_version(study_id), len(variants))
     metric = study_metric(variants)
@@ -58,11 +59,16 @@ def variants_table(variants: list[Variant]) -> str | None:
             ),
             column: number(format="%.2f" if is_share(metric) else "%.4g"),
             difference_column(metric): number(
-                format="%+.2f" if is_share(metric) else "%+.4g",
+                format="%+.2f" if is_share(metric) else "%+.3g",
                 help="Difference to the baseline"
                 + (" in percentage points" if is_share(metric) else ""),
             ),
-            "p50 (ms)": number(format="%.4f", help="Median latency on this machine"),
+            **{
+                f"Latency p50 ({unit})": number(
+                    format="%.2f", help="Median time of one inference on the machine that ran it"
+                )
+                for unit in ("ms", "µs")
+            },
             "Latency": st.column_config.TextColumn(
                 width="medium", help="What the ratio to the baseline means, given its interval"
             ),
@@ -99,7 +105,7 @@ def failures(study: Study, variants: list[Variant]) -> None:
     """List what failed, with what to do about it."""
     failed = [variant for variant in variants if variant.state == "failed"]
     if failed:
-        st.subheader("Failed")
+        st.header("Failed")
     for variant in failed[:_MOST_FAILURES]:
         with st.container(border=True, key=f"failed-{variant.id}"):
             st.error(plain(variant.error or "It failed."), title=f"{variant.name} failed")

@@ -27,8 +27,8 @@ def draw() -> None:
     """Draw the page."""
     st.title("New study")
     st.markdown(
-        "A study is one model, one dataset, and every variant you try on them. Nothing leaves "
-        "this machine."
+        "A study is one model, one dataset, and every variant you try on them. Your files stay "
+        "with this workbench; nothing is sent to anyone else."
     )
     model_column, data_column = st.columns(2, gap="large")
     with model_column:
@@ -150,7 +150,7 @@ def _all_done(runs: list[Run]) -> bool:
 def _fit(
     model: Model, dataset: Dataset, model_facts: dict[str, Any], data_facts: dict[str, Any]
 ) -> None:
-    st.subheader("3. Do they fit?")
+    st.header("3. Do they fit?")
     st.caption(f"{plain(model.file_name)} with {plain(dataset.file_name)}")
     _summary(model_facts, data_facts)
     findings = check_data(model_facts, data_facts)

@@ -50,13 +50,13 @@ def draw() -> None:
         "The engine runs the work in the background: pruning, training, converting and measuring, "
         "each step in a process of its own."
     )
-    st.subheader("Engine")
+    st.header("Engine")
     st.fragment(explaining(_engine), run_every=interval(2.0))()
     _confinement()
-    st.subheader("Where and how it works")
+    st.header("Where and how it works")
     if sign_in.may_administer():
         _form()
-        st.subheader("Limits of the store", anchor="limits")
+        st.header("Limits of the store", anchor="limits")
         limits_form()
     else:
         st.info(

@@ -82,7 +82,7 @@ def _limits(use: SpaceUse, limits: Quotas) -> None:
 
 
 def _kinds(use: SpaceUse) -> None:
-    st.subheader("What takes space")
+    st.header("What takes space")
     st.plotly_chart(
         space_figure(use.kinds),
         config=CONFIG,
@@ -105,7 +105,7 @@ def _kinds(use: SpaceUse) -> None:
 
 
 def _studies(use: SpaceUse) -> None:
-    st.subheader("Studies")
+    st.header("Studies")
     if not use.studies:
         st.info("There is no study. What is left below can be freed.")
         return
@@ -191,7 +191,7 @@ def _confirm_studies(chosen: Sequence[StudySpace], expected: int) -> None:
 
 
 def _uploads(uploads: tuple[UploadSpace, ...]) -> None:
-    st.subheader("Uploads in no study")
+    st.header("Uploads in no study")
     if not uploads:
         st.caption("None: every model and dataset belongs to a study.")
         return
@@ -242,7 +242,7 @@ def _table_key(name: str, ids: Sequence[str]) -> str:
 
 
 def _cache() -> None:
-    st.subheader("Cached results that nothing refers to")
+    st.header("Cached results that nothing refers to")
     st.caption(
         "Results of stages whose variants were deleted, or that a cancelled run had finished. A "
         "run that needs one again computes it again."
@@ -259,7 +259,7 @@ def _cache() -> None:
 
 
 def _small(use: SpaceUse) -> None:
-    st.subheader("Logs, temporary files, database")
+    st.header("Logs, temporary files, database")
     for column, (part, label, text) in zip(
         st.columns(3),
         (

@@ -43,13 +43,13 @@ def draw() -> None:
     _steps()
     if st.button("Start a new study", type="primary", icon=":material/add_circle:"):
         st.switch_page(context.NEW_STUDY)
-    st.subheader("Studies")
+    st.header("Studies")
     studies = sorted(context.store().list_studies(), key=lambda study: study.origin != "sample")
     if not studies:
         st.info("No studies yet. Start one, or import an archive below.")
     for study in studies:
         _row(study)
-    st.subheader("Import a study")
+    st.header("Import a study")
     _import()
     used = context.store().disk_use()
     st.caption(

@@ -149,7 +149,7 @@ def _answer(study: Study, known: Situation, wish: Wish, found: Report) -> None:
         if known.metric is not None and wish.may_lose is not None
         else ""
     )
-    st.subheader(f"For: {where}{limit}")
+    st.header(f"For: {where}{limit}")
     if found.impossible:
         st.info(plain(found.impossible), title="There is nothing to try with this model")
         return
@@ -205,7 +205,7 @@ def _advice(study: Study, known: Situation, advice: Advice, place: int, *, main:
 
 def _head(place: int, name: str, badge: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"#### {place} · {plain(name)}", width="content")
+        st.markdown(f"### {place} · {plain(name)}", width="content")
         st.markdown(badge, width="content")
 
 

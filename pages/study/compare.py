@@ -12,6 +12,8 @@ from optimizer.comparison import (
     study_metric,
     suggested,
 )
+from optimizer.data.objective import LOWER_IS_BETTER
+from optimizer.format import metric_words
 from optimizer.measured import marked_name, measured
 from optimizer.measures import measures
 from optimizer.store.records import ACTIVE, Study, Variant
@@ -75,7 +77,7 @@ def draw() -> None:
     _tradeoffs(study, done, selected)
     st.page_link(
         context.EXPLORE,
-        label="Set budgets, choose other measures, see variants side by side",
+        label="Explore: set budgets, compare side by side",
         icon=":material/travel_explore:",
         query_params=context.study_link(study),
     )
@@ -152,6 +154,8 @@ def _pick(variant_id: str, done: list[Variant]) -> None:
 
 def _tradeoffs(study: Study, done: list[Variant], selected: Variant) -> None:
     draw_terms("gzip", "sparsity", "weight clustering", "int8")
+    metric = study_metric(done)
+    words, better = metric_words(metric), "down" if metric in LOWER_IS_BETTER else "up"
     left, right = st.columns(2, gap="large")
     with left:
         label = st.segmented_control(
@@ -164,12 +168,12 @@ def _tradeoffs(study: Study, done: list[Variant], selected: Variant) -> None:
             "download, where pruning and clustering show. Parameters: weights and biases alone. "
             "Every ratio is to the same measure of the float32 TFLite baseline.",
         )
-        st.subheader("Size against quality")
-        st.caption("Further left is smaller, further up is better.")
+        st.header(f"Size against {words}")
+        st.caption(f"Further left is smaller, further {better} is better.")
         _tradeoff(done, selected, _SIZES[label or "gzip"], "size_chart")
     with right:
         speed = _speed(done)
-        st.subheader(f"{'Latency' if speed == 'latency' else 'Arithmetic'} against quality")
+        st.header(f"{'Latency' if speed == 'latency' else 'Arithmetic'} against {words}")
         st.caption(
             "On the machine that made the study; other hardware differs."
             if speed == "latency"
@@ -207,8 +211,8 @@ def _tradeoff(done: list[Variant], selected: Variant, cost: Cost, key: str) -> N
         key=f"{key}-{cost}-{selected.id}",
         on_select="rerun",
         selection_mode="points",
-        alt=f"{COST_TITLES[cost]} against quality for {len(info.points)} variants. "
-        f"On the Pareto front: {front}.",
+        alt=f"{COST_TITLES[cost]} against {metric_words(info.metric)} for {len(info.points)} "
+        f"variants. On the Pareto front: {front}.",
     )
     if info.left_out:
         st.caption(
@@ -232,7 +236,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _bars(done: list[Variant], selected: Variant) -> None:
-    st.subheader("One measure at a time")
+    st.header("One measure at a time")
     taken = measures(done, study_metric(done))
     known = {key: taken[key] for key in _BARS if key in taken}
     name = st.segmented_control(

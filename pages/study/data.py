@@ -26,6 +26,7 @@ _KINDS = {
     "none": "none",
 }
 _PICTURES = 24
+_COLUMNS = 50
 
 
 def draw() -> None:
@@ -40,11 +41,12 @@ def draw() -> None:
     shape = " × ".join(map(str, facts["x_shape"])) or "one number"
     dtype = facts.get("x_dtype", "dtype unknown")
     st.markdown(f"**{plain(dataset.file_name)}** · each sample {shape}, {dtype}")
-    columns = st.columns(4)
+    columns = st.columns(4 if facts["classes"] else 3)
     columns[0].metric("Training samples", f"{facts['train']:,}", border=True)
     columns[1].metric("Test samples", f"{facts['test']:,}", border=True)
-    columns[2].metric("Classes", facts["classes"] or "–", border=True)
-    columns[3].metric(
+    if facts["classes"]:
+        columns[2].metric("Classes", facts["classes"], border=True)
+    columns[-1].metric(
         "Range of x",
         f"{_number(facts, 'x_min')} to {_number(facts, 'x_max')}",
         border=True,
@@ -53,7 +55,7 @@ def draw() -> None:
     _split(facts)
     _several(facts)
     if counts := facts.get("class_counts"):
-        st.subheader("Class balance")
+        st.header("Class balance")
         draw_chart(
             class_balance_figure(counts["train"], counts["test"], facts.get("class_names") or ()),
             "class_balance",
@@ -66,7 +68,7 @@ def draw() -> None:
                 }
             ),
         )
-    st.subheader("A few test samples")
+    st.header("A few test samples")
     _preview(dataset)
 
 
@@ -99,7 +101,7 @@ def _several(facts: dict[str, Any]) -> None:
         return
     rows = [_end("input", entry, "x") for entry in inputs]
     rows += [_end("target", entry, "y") for entry in targets]
-    st.subheader("Inputs and targets")
+    st.header("Inputs and targets")
     show_table(
         pd.DataFrame(
             rows,
@@ -133,11 +135,15 @@ def _preview(dataset: Dataset) -> None:
         ]
         draw_pictures(x[:_PICTURES], labels[:_PICTURES], alts[:_PICTURES])
         return
-    table = pd.DataFrame(x.reshape(len(x), -1)[:, :50])
+    flat = x.reshape(len(x), -1)
+    table = pd.DataFrame(flat[:, :_COLUMNS])
     table.columns = [f"x{index}" for index in range(table.shape[1])]
     if y is not None:
-        table.insert(0, "label", y.reshape(len(y), -1)[:, 0])
+        name = "target" if (dataset.facts or {}).get("y_kind") == "real" else "label"
+        table.insert(0, name, y.reshape(len(y), -1)[:, 0])
     show_table(table, hide_index=True, alt="The first test samples as a table")
+    if flat.shape[1] > _COLUMNS:
+        st.caption(f"A row is a sample: the first {_COLUMNS} of its {flat.shape[1]:,} values.")
 
 
 draw()

@@ -143,7 +143,7 @@ def _table(
     boards: list[Board],
     program: tuple[int, int],
 ) -> None:
-    st.subheader("Which variants fit which board")
+    st.header("Which variants fit which board")
     known = [(variant, needs[variant.id]) for variant in done if variant.id in needs]
     counts = {
         board.name: sum(fit(needed, board, *program).fits is True for _, needed in known)
@@ -216,7 +216,7 @@ def _cell(found: Fit, needed: Footprint) -> str:
 def _one(
     variant: Variant, needed: Footprint, boards: list[Board], program: tuple[int, int]
 ) -> None:
-    st.subheader(f"{plain(marked_name(variant))} on each board")
+    st.header(f"{plain(marked_name(variant))} on each board")
     for refusal in needed.refusals:
         st.warning(plain(refusal), title="TensorFlow Lite for Microcontrollers does not run it")
     if needed.remarks:
@@ -275,7 +275,7 @@ def _arena(needed: Footprint) -> None:
 
 
 def _energy(done: list[Variant], needs: dict[str, Footprint], selected: Variant) -> None:
-    st.subheader("Energy of one inference, estimated")
+    st.header("Energy of one inference, estimated")
     label = st.segmented_control(
         "Weights are read from",
         list(_PLACES),

@@ -31,7 +31,7 @@ from pages.parts.explore_state import (
     write_address,
 )
 from pages.parts.table import show_table
-from pages.parts.text import plain
+from pages.parts.text import TABLE_KEYS, plain
 
 
 def draw() -> None:
@@ -91,7 +91,7 @@ def _head(study: Study, view: View, table: Table) -> None:
 
 
 def _controls(study: Study, choice: Choice) -> None:
-    st.subheader("Budgets")
+    st.header("Budgets")
     budget_controls(study, choice.view, choice.budgets, choice.limits)
     goal_control(study, choice.view, choice.table)
     with st.expander("Filters", icon=":material/filter_alt:", expanded=choice.filtered):
@@ -179,7 +179,7 @@ def _point_chosen(study: Study, key: str) -> None:
 
 
 def _overview(choice: Choice) -> None:
-    st.subheader("All measures at once")
+    st.header("All measures at once")
     info = parallel_info(
         choice.table,
         choice.view.keys,
@@ -208,8 +208,8 @@ def _overview(choice: Choice) -> None:
 
 
 def _table(study: Study, choice: Choice) -> None:
-    st.subheader("Variants")
-    st.caption("Tick rows to mark them in the charts and to put them side by side.")
+    st.header("Variants")
+    st.caption(f"Tick rows to mark them in the charts and put them side by side. {TABLE_KEYS}")
     table, places = choice.table, choice.ordered()
     rows = explorer_rows(table, places, choice.budgets, choice.limits)
     ids = tuple(table.ids[place] for place in places)
@@ -251,7 +251,7 @@ def _rows_chosen(study: Study, key: str, ids: tuple[str, ...]) -> None:
 
 
 def _side_by_side(study: Study, choice: Choice) -> None:
-    st.subheader("Side by side")
+    st.header("Side by side")
     table = choice.table
     names = dict(zip(table.ids, table.names, strict=True))
     st.multiselect(

@@ -56,7 +56,7 @@ def draw() -> None:
     columns[3].metric("Layers", len(facts["layers"]), border=True)
     _ends(facts)
     _verification(facts)
-    st.subheader("Layers, and what can act on them")
+    st.header("Layers, and what can act on them")
     _layer_table(facts["layers"])
 
 

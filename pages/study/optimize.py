@@ -124,7 +124,7 @@ def _use_file() -> None:
 
 
 def _run(study: Study, values: dict) -> None:
-    st.subheader("What will happen")
+    st.header("What will happen")
     try:
         recipe = Recipe.parse(values)
     except InputError as error:
@@ -219,7 +219,7 @@ def _time(study: Study, recipe: Recipe) -> None:
 def _active(study: Study) -> None:
     runs = context.store().list_runs(study_id=study.id, states=ACTIVE)
     if runs:
-        st.subheader("Under way")
+        st.header("Under way")
         live_runs(tuple(run.id for run in reversed(runs)))
         st.page_link(
             context.COMPARE,

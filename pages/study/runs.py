@@ -16,14 +16,14 @@ def draw() -> None:
     store = context.store()
     active = store.list_runs(states=ACTIVE)
     if active:
-        st.subheader("Under way")
+        st.header("Under way")
         live_runs(tuple(run.id for run in reversed(active)))
     history = store.list_runs(states=FINISHED, limit=_HISTORY)
     if not active and not history:
         st.info("Nothing has run yet. Choose a recipe on the Optimize page and run it.")
         st.page_link(context.OPTIMIZE, label="Open Optimize", icon=":material/tune:")
     if history:
-        st.subheader("Finished")
+        st.header("Finished")
     for run in history:
         run_card(run)
 

@@ -69,7 +69,7 @@ def draw() -> None:
 
 
 def _layers(study: Study, variant: Variant) -> None:
-    st.subheader("Layers, as read out of the file")
+    st.header("Layers, as read out of the file")
     st.page_link(
         context.INSPECT,
         label="Inspect: weights before and after, errors and time of each layer, flipped inputs",
@@ -114,7 +114,7 @@ def _layers(study: Study, variant: Variant) -> None:
 
 
 def _recipe(variant: Variant, found: Measured) -> None:
-    st.subheader("What was done")
+    st.header("What was done")
     st.markdown("\n".join(f"{i}. {line}" for i, line in enumerate(explain(variant.recipe), 1)))
     with st.expander("Recipe JSON"):
         st.code(variant.recipe.canonical_json(indent=2), language="json")
@@ -134,7 +134,7 @@ def _stage_order(item: tuple[str, float]) -> int:
 
 
 def _measured(study: Study, found: Measured) -> None:
-    st.subheader("How it was measured")
+    st.header("How it was measured")
     st.markdown("\n".join(f"- {line}" for line in how_measured(found)))
     if study.environment:
         with st.expander("Versions and hardware"):

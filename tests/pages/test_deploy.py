@@ -14,7 +14,7 @@ def test_every_variant_has_a_row_and_every_board_a_column(workbench):
     assert rows.loc["int8", "Arduino UNO R4 Minima"] == "✓ fits"
     assert rows.loc["float32 baseline", "Arduino UNO R4 Minima"] == "✗ flash, RAM"
     assert rows.loc["float16", "SparkFun Edge"] == "✗ not run"
-    assert any("estimated" in item.value for item in app.subheader)
+    assert any("estimated" in item.value for item in app.header)
 
 
 def test_the_sliders_are_a_board_of_ones_own(workbench):

@@ -12,8 +12,8 @@ PAGE = "lessons/learn"
 IDS = [lesson.id for lesson in LESSONS]
 
 
-def subheaders(app):
-    return [item.value for item in app.subheader]
+def headers(app):
+    return [item.value for item in app.header]
 
 
 def predict(app):
@@ -44,14 +44,14 @@ def test_an_unknown_lesson_is_explained(workbench):
 def test_the_truth_is_hidden_until_the_student_commits(workbench, lesson):
     app = workbench.open(PAGE, lesson=lesson.id)
     assert app.title[0].value == lesson.title
-    assert subheaders(app) == ["1 · The question", "2 · Predict"]
+    assert headers(app) == ["1 · The question", "2 · Predict"]
     assert not charts(app)
     predict(app)
-    assert subheaders(app)[2:5] == ["3 · See", "4 · Remember", "5 · Try it on a sample"]
+    assert headers(app)[2:5] == ["3 · See", "4 · Remember", "5 · Try it on a sample"]
     assert charts(app)
     assert all(sentence in texts(app) for sentence in lesson.remember)
     check(button(app, "Predict again").click().run())
-    assert len(subheaders(app)) == 2
+    assert len(headers(app)) == 2
 
 
 def test_progress_of_the_session_is_on_the_cards(workbench):

@@ -23,7 +23,7 @@ ALL_PAGES = [
 
 def texts(app):
     """Everything written on the page."""
-    kinds = ("markdown", "caption", "error", "info", "warning", "success", "title", "subheader")
+    kinds = ("markdown", "caption", "error", "info", "warning", "success", "title", "header")
     return "\n".join(str(item.value) for kind in kinds for item in app.get(kind))
 
 

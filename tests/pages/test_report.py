@@ -13,7 +13,7 @@ HOSTILE = "</script><script>x</script> **bold** [a](javascript:1)"
 
 
 def texts(app):
-    parts = (app.markdown, app.caption, app.title, app.success, app.error, app.info, app.subheader)
+    parts = (app.markdown, app.caption, app.title, app.success, app.error, app.info, app.header)
     return "\n".join(item.value for kind in parts for item in kind)
 
 

@@ -42,6 +42,8 @@ def choose(app, recipe):
 
 
 def test_a_scan_is_asked_for_with_the_chosen_levels(workbench):
+    (bundled,) = workbench.store.list_scans(workbench.study.id)
+    workbench.store.update_run(bundled.id, state="cancelled", result=None)
     app = workbench.open(PAGE)
     assert "No scan has been made" in texts(app)
     app.multiselect(key="sense_clusters").set_value([])
@@ -49,7 +51,7 @@ def test_a_scan_is_asked_for_with_the_chosen_levels(workbench):
     check(app.run())
     assert "30 changes of single layers, each judged on 100 test samples." in texts(app)
     check(button(app, "Scan").click().run())
-    (run,) = workbench.store.list_scans(workbench.study.id)
+    run, _ = workbench.store.list_scans(workbench.study.id)
     options = ScanOptions.parse(run.options)
     assert (options.clusters, options.samples) == ((), 100)
     assert "Scan of 30 changes" in texts(app)

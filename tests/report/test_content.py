@@ -7,13 +7,15 @@ import pytest
 
 from optimizer.command_files import write_results
 from optimizer.errors import InputError
+from optimizer.measured import measured
 from optimizer.recipe import Recipe
 from optimizer.report.content import MOST_ALTERNATIVES, Choices, compose
-from optimizer.report.figures import facts
-from optimizer.report.plain import in_plain_words, layer_words
+from optimizer.report.figures import charts, facts
+from optimizer.report.how import measured_how
+from optimizer.report.plain import distinct_words, in_plain_words, layer_words
 from optimizer.report.source import from_folder
 from optimizer.report.terms import glossary
-from optimizer.report.words import answer, limits
+from optimizer.report.words import answer, limits, meaning
 from tests.report.conftest import made_of
 from tests.variants import baseline, results, variant
 
@@ -22,9 +24,9 @@ def test_the_answer_has_the_measured_figures_and_the_interval(sample):
     choice = sample.named("prune 80% · cluster 8 · int8 QAT")
     assert answer(choice, sample.baseline) == (
         "Use the variant “prune 80% · cluster 8 · int8 QAT”: its download is 14.5 kB instead of "
-        "209.3 kB (14.5× smaller), its accuracy is 98.67 % instead of 99.56 % (−0.89 points; 95 % "
-        "interval 97.12 % to 99.39 % on 450 test samples), and one prediction takes 2.9 µs instead "
-        "of 8.01 µs on the computer that measured it (2.90× faster)."
+        "209.3 kB (14.5× smaller), its accuracy is 98.67 % (95 % interval 97.12 % to 99.39 %, from "
+        "450 test samples) instead of 99.56 % (−0.89 points), and one prediction takes 2.9 µs "
+        "instead of 8.01 µs on the computer that measured it (2.90× faster)."
     )
 
 
@@ -51,7 +53,8 @@ def test_speed_is_said_as_it_was_measured(latency, words):
 def test_an_error_has_no_points():
     base = baseline(metric="mae", value=0.2)
     text = answer(variant("v", found=results(metric="mae", value=0.25)), base)
-    assert "mean absolute error is 0.25 instead of 0.2 (+0.05" in text
+    assert "mean absolute error is 0.25 (95 % interval" in text
+    assert "instead of 0.2 (+0.05: an error 25 % larger)" in text
     assert "points" not in text
 
 
@@ -137,7 +140,7 @@ def test_distinct_values_are_said_where_they_were_asked_for():
     before = {"shape": [9, 9], "dtype": "float32", "sparsity": 0.0, "distinct": 81, "bytes": 324}
     after = {**before, "distinct": 8}
     assert layer_words(before, after) == "unchanged"
-    assert layer_words(before, after, clustered=True) == "8 distinct values left"
+    assert layer_words(before, after, clusters=8) == "8 distinct values left"
 
 
 def test_plain_words_cover_every_part():
@@ -152,6 +155,24 @@ def test_plain_words_cover_every_part():
     assert "distinct values" in words
     assert "8-bit" in words
     assert in_plain_words(Recipe()) == "nothing changed"
+
+
+def test_each_chart_says_what_it_shows(sample):
+    content = compose(sample)
+    size, _, latency = (chart.caption for chart in charts(content))
+    assert "The smallest download: “prune 80% · cluster 8 · int8 QAT” (14.5 kB, accuracy" in size
+    assert size.endswith("Our choice is on the line.")
+    assert "The shortest time: “channels −50% MACs · int8” (2.3 µs, accuracy 98.67 %)" in latency
+    assert "not on this line" in latency or "same time" in latency
+
+
+def test_it_says_whether_the_test_samples_may_have_been_trained_on(sample):
+    choice = sample.variants[1]
+    assert "is not known here" in " ".join(limits(sample, choice))
+    split = {"test_share": 0.2, "stratified": True, "seed": 3}
+    own = replace(sample, dataset={**sample.dataset, "split": split})
+    assert "were split off here" in " ".join(limits(own, choice))
+    assert "with seed 3" in dict(measured_how(own, measured(choice), []))["Samples"]
 
 
 def test_the_glossary_explains_what_occurs_only():
@@ -218,3 +239,17 @@ def test_files_outside_the_folder_are_not_read(tmp_path, sample_store):
     )
     source = from_folder(folder)
     assert source.footprint_of(source.baseline) is None
+
+
+def test_clusters_that_a_folded_normalization_stretched_are_counted_per_channel():
+    layer = {"dtype": "float32", "distinct": 76, "distinct_per_channel": 9, "per_channel": False}
+    assert distinct_words(layer, 16) == "9 per channel"
+    assert distinct_words(layer, None) == "76"
+
+
+def test_layers_that_an_int8_file_leaves_in_float_are_named():
+    aware = variant("v", {"quantize": {"mode": "int8", "aware": True}})
+    layers = [{"name": "conv", "dtype": "float32"}, {"name": "dense", "dtype": "int8"}]
+    assert meaning(aware, layers).endswith("Still in floating point: conv.")
+    assert "floating point" not in meaning(aware, layers[1:])
+    assert "floating point" not in meaning(variant("w", {"quantize": {"mode": "dynamic"}}), layers)

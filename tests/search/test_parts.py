@@ -194,7 +194,7 @@ def test_goals_and_misses_in_words():
         "Find the lowest latency that loses at most 1.5 points of accuracy and has a file of at "
         "most 50.0 kB, within 1 trial or 10 minutes"
     )
-    assert "3 % of the" in goal_text(options, "mae")
+    assert "lets the mean absolute error grow by at most 3 %" in goal_text(options, "mae")
     violations = {"accuracy_drop": 0.4, "size_bytes": -0.2}
     assert miss_texts(violations, options.constraints, "accuracy") == ["0.6 points of accuracy"]
 

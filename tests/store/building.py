@@ -74,6 +74,32 @@ LAYERS = [
         "bytes": 120,
     }
 ]
+FALL = {"fall": 0.01, "low": -0.01, "high": 0.03}
+SCAN_OPTIONS = {"sparsities": [0.5], "clusters": [], "int8": True, "samples": 500, "seed": 0}
+SCAN = {
+    "samples": 20,
+    "test_samples": 20,
+    "outputs": [
+        {
+            "name": "y",
+            "task": "multiclass",
+            "metric": "accuracy",
+            "higher_is_better": True,
+            "value": 0.95,
+            "scale": None,
+        }
+    ],
+    "layers": [
+        {
+            "name": "dense",
+            "type": "Dense",
+            "weights": 120,
+            "prune": {"0.5": [FALL]},
+            "cluster": None,
+            "int8": [{"fall": None, "low": None, "high": None}],
+        }
+    ],
+}
 RECIPES = (
     BASELINE,
     Recipe(quantize=Quantize(mode="int8")),
@@ -138,6 +164,12 @@ def build_study(store: Store, name: str = "Digits") -> Study:
     store.update_variant(failed.id, state="failed", error="The stage convert ran out of memory.")
     store.add_variant(study.id, Recipe(quantize=Quantize(mode="dynamic")))
     return store.get_study(study.id)
+
+
+def add_scan(store: Store, study: Study) -> None:
+    """A finished scan of the study's one layer."""
+    scan = store.queue_run("sensitivity", "Scan", study_id=study.id, options=SCAN_OPTIONS)
+    store.update_run(scan.id, state="done", result={"scan": SCAN, "seconds": 2.5})
 
 
 def listing(home: Path) -> dict[str, bytes]:

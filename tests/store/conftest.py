@@ -11,7 +11,7 @@ import pytest
 from optimizer.store import Store, Study
 from optimizer.store.archive import export_study
 
-from .building import build_study
+from .building import add_scan, build_study
 
 
 @pytest.fixture
@@ -28,7 +28,8 @@ def study(store: Store) -> Study:
 
 @pytest.fixture
 def honest(store: Store, study: Study) -> bytes:
-    """The archive of the study."""
+    """The archive of the study, with a scan of its layers."""
+    add_scan(store, study)
     buffer = io.BytesIO()
     export_study(store, study.id, buffer)
     return buffer.getvalue()

@@ -6,18 +6,21 @@ import io
 import json
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from optimizer.recipe import Quantize, Recipe
+from optimizer.sensitivity.scan import read_scan
 from optimizer.store import Store, StoreError, Study, Variant
 from optimizer.store.archive import export_study, import_study
 from optimizer.store.archive_shapes import ARTIFACT_FILES
 from tests.hostile import tflites
 
-from .building import DATA_FACTS, MODEL_FACTS, key
+from .building import DATA_FACTS, MODEL_FACTS, SCAN, SCAN_OPTIONS, add_scan, key
+from .forging import forged, members_of
 
 
 def exported(store: Store, study_id: str) -> io.BytesIO:
@@ -64,6 +67,32 @@ def test_a_study_arrives_as_it_left(store: Store, study: Study, tmp_path: Path) 
     preview = other.artifacts.read(data.facts_key, "preview.npz")
     assert preview == store.artifacts.read(original.facts_key, "preview.npz")
     assert other.collect_garbage(min_age_seconds=0) == 0
+
+
+def test_scans_of_layers_arrive_with_their_study(
+    store: Store, study: Study, tmp_path: Path
+) -> None:
+    add_scan(store, study)
+    store.queue_run("sensitivity", "Under way", study_id=study.id, options=SCAN_OPTIONS)
+    other = Store.open(tmp_path / "other")
+    arrived = import_study(other, exported(store, study.id))
+    [scan] = other.list_scans(arrived.id)
+    assert (scan.state, scan.title, scan.options) == ("done", "Scan", SCAN_OPTIONS)
+    assert scan.result == {"scan": SCAN, "seconds": 2.5}
+    took = datetime.fromisoformat(scan.finished_at) - datetime.fromisoformat(scan.started_at)
+    assert took.total_seconds() == 2.5
+    assert read_scan(scan.result["scan"]).layers[0].name == "dense"
+
+
+def test_an_archive_from_before_scans_were_in_it_is_read(
+    store: Store, study: Study, tmp_path: Path
+) -> None:
+    members = members_of(exported(store, study.id).getvalue())
+    outline = json.loads(members["study.json"])
+    del outline["scans"]
+    old = forged({**members, "study.json": json.dumps(outline).encode()}, schema=4)
+    other = Store.open(tmp_path / "other")
+    assert other.list_scans(import_study(other, io.BytesIO(old)).id) == []
 
 
 def test_exporting_again_gives_the_same_bytes(store: Store, study: Study, tmp_path: Path) -> None:

@@ -12,8 +12,11 @@ import pytest
 from optimizer.store import Store
 from tests.hostile import tflites
 
+from .building import SCAN, SCAN_OPTIONS
 from .forging import change, edited, forged, members_of, refused, zipped
 
+NOTHING = {**SCAN_OPTIONS, "sparsities": [], "int8": False}
+TWO_OUTPUTS = 2 * SCAN["outputs"]
 STUDY_FAULTS = [
     (change("task", to="poetry"), "at 'task'"),
     (change("name", to=""), "at 'name'"),
@@ -43,6 +46,14 @@ STUDY_FAULTS = [
     (change("variants", 0, "results", "accuracy", to=7.0), r"results\.accuracy'"),
     (change("variants", 0, "results", "latency_ms", to=3), r"results\.latency_ms'"),
     (change("variants", 0, "results", "size_bytes", to=-1), r"results\.size_bytes'"),
+    (change("scans", to=[{}]), r"at 'scans\.0"),
+    (change("scans", 0, "options", "sparsities", to=[2.0]), r"scans\.0\.options\.sparsities"),
+    (change("scans", 0, "options", to=NOTHING), "a scan of nothing"),
+    (change("scans", 0, "created_at", to="9999-12-31T23:59:59"), "at 'scans.0'"),
+    (change("scans", 0, "scan", "layers", to=[]), r"scans\.0\.scan\.layers"),
+    (change("scans", 0, "scan", "layers", 0, "prune", to={"9e9": []}), "a sparsity or a number"),
+    (change("scans", 0, "scan", "layers", 0, "int8", to=[]), r"layers\.0\.int8"),
+    (change("scans", 0, "scan", "outputs", to=TWO_OUTPUTS), "a figure for each output"),
 ]
 
 

@@ -14,6 +14,7 @@ import pytest
 from optimizer.errors import InputError
 from optimizer.store import Store, Study
 from optimizer.store.archive import import_study
+from optimizer.store.archive_shapes import SCHEMA
 
 from .building import arrays
 from .forging import EXTRA, change, edited, forged, members_of, refused, zipped
@@ -196,8 +197,9 @@ def test_a_changed_member(store: Store, honest: bytes, name: str) -> None:
 
 
 def test_a_newer_archive(store: Store, honest: bytes) -> None:
-    newer = forged(members_of(honest), schema=5)
-    refused(store, newer, "made by a newer Featherweight: its schema is 5, this one reads up to 4")
+    newer = forged(members_of(honest), schema=SCHEMA + 1)
+    sentence = f"its schema is {SCHEMA + 1}, this one reads up to {SCHEMA}"
+    refused(store, newer, f"made by a newer Featherweight: {sentence}")
 
 
 @pytest.mark.parametrize(

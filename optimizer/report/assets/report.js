@@ -85,7 +85,8 @@
       const text = "at most " + amount(allowed);
       document.getElementById("budget-text").textContent = text;
       slider.setAttribute("aria-valuetext", text);
-      const lost = best.loss > 1e-9 ? "it loses " + amount(best.loss) : "it loses nothing";
+      const verb = facts.lower ? "its error is larger by " : "it loses ";
+      const lost = best.loss > 1e-9 ? verb + amount(best.loss) : "it loses nothing";
       document.getElementById("budget-answer").textContent =
         "Smallest download within that: " + best.name + ", " + best.figures[0][1] + "; " + lost +
         ". " + inside.length + " of " + facts.variants.length + " variants are within it." +

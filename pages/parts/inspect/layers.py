@@ -35,7 +35,7 @@ def draw_layers(study: Study, variant: Variant, baseline: Variant, inspection: I
     except FeatherweightError as error:
         st.error(plain(str(error)))
         return
-    st.subheader("Operators, in the order they run")
+    st.header("Operators, in the order they run")
     _table(facts, inspection)
     st.caption(_about_weights(variant))
     if inspection.activations is not None:
@@ -138,7 +138,7 @@ def _about_weights(variant: Variant) -> str:
 
 
 def _errors(facts: list[OperatorFacts], activations: dict[str, Any], variant: Variant) -> None:
-    st.subheader("Where the error arises")
+    st.header("Where the error arises")
     for name, why in activations["unavailable"].items():
         what = "the float32 interpretation of this file" if name == "twin" else "the baseline"
         st.info(f"Could not be compared with {what}: {plain(why)}")

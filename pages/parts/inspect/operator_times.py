@@ -41,7 +41,7 @@ def draw_times(study: Study, variant: Variant, baseline: Variant, inspection: In
     names = operator_names(facts)
     before = _of_baseline(study, variant, baseline, facts, profile["pieces"])
     _figures(profile)
-    st.subheader("Time of each operator")
+    st.header("Time of each operator")
     draw_chart(
         time_figure(profile["pieces"], names, before),
         "operator_times",

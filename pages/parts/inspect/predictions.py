@@ -73,7 +73,7 @@ def _class_names(study: Study, found: dict[str, Any]) -> list[str]:
 
 
 def _counts(found: dict[str, Any]) -> None:
-    st.subheader("What flipped")
+    st.header("What flipped")
     counts = found["counts"]
     columns = st.columns(len(counts) + 1)
     same = found["n"] - sum(counts.values())
@@ -111,7 +111,7 @@ def _confusion(found: dict[str, Any], names: list[str], variant: Variant) -> Non
             "Add y_test to the data for one."
         )
         return
-    st.subheader("Confusion matrix")
+    st.header("Confusion matrix")
     options = [_VARIANT] if variant.is_baseline else [_VARIANT, _BASELINE, _CHANGE]
     which = st.segmented_control(
         "Predictions of",
@@ -135,7 +135,7 @@ def _confusion(found: dict[str, Any], names: list[str], variant: Variant) -> Non
 
 
 def _label_table(found: dict[str, Any], names: list[str]) -> None:
-    st.subheader("Right and wrong by label")
+    st.header("Right and wrong by label")
     rows = []
     for index, name in enumerate(names):
         row: dict[str, Any] = {"Label": name}
@@ -152,7 +152,7 @@ def _label_table(found: dict[str, Any], names: list[str]) -> None:
 
 def _values(found: dict[str, Any], variant: Variant) -> None:
     labelled = found["labelled"]
-    st.subheader("Errors" if labelled else "Differences from the baseline")
+    st.header("Errors" if labelled else "Differences from the baseline")
     if not labelled and variant.is_baseline:
         st.info("Without labels there is no truth to compare the baseline’s answers with.")
         return
@@ -200,7 +200,7 @@ def _examples(
     study: Study, found: dict[str, Any], names: list[str], inputs: list[str], key: str
 ) -> None:
     counts = {kind: count for kind, count in found["counts"].items() if found["examples"][kind]}
-    st.subheader("Inputs that it answers differently")
+    st.header("Inputs that it answers differently")
     if not counts:
         st.success(f"None: all {found['n']:,} test samples get the baseline’s answer.")
         return

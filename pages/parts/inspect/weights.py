@@ -104,10 +104,13 @@ def _step(view: WeightView) -> str:
 def _histogram(
     variant: Variant, label: str, view: WeightView, channel: int | None, *, compared: bool
 ) -> None:
-    st.subheader("Weights before and after")
-    clustered = variant.recipe.cluster is not None
+    st.header("Weights before and after")
+    cluster = variant.recipe.cluster
+    # A BatchNormalization folded into the layer stretches each channel's centroids by its own
+    # factor: what the whole layer has then are values, not centroids.
+    are_centroids = cluster is not None and len(view.values) <= cluster.number_of_clusters
     strips = [
-        Strip("Centroids" if clustered else "Values that occur", view.values),
+        Strip("Centroids" if are_centroids else "Values that occur", view.values),
         Strip("Integer grid", view.grid),
     ]
     shown = [strip for strip in strips if strip.values]
@@ -133,7 +136,7 @@ def _histogram(
 
 
 def _sparsity(label: str, found: SparsityMap) -> None:
-    st.subheader("Where the zeros are")
+    st.header("Where the zeros are")
     draw_chart(
         map_figure(found),
         "sparsity_map",
