@@ -192,12 +192,16 @@ class Workspace:
 
 
 def remove(path: Path) -> int:
-    """Delete a file or folder that has been set aside; returns the bytes freed."""
+    """Delete a file or folder that has been set aside; returns the bytes freed.
+
+    What the system does not let go is a stray, which the next one to open the store clears away.
+    """
     freed = size_of(path)
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
     return freed
 
 

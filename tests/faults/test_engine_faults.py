@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import psutil
@@ -17,6 +18,7 @@ from optimizer.engine.cluster import Cluster, WorkerFacts
 from optimizer.engine.execution import Execution
 from optimizer.engine.lock import EngineLock, EngineRunningError, holder, started_at
 from optimizer.engine.process import StageCall
+from optimizer.engine.remote import make_certificates
 from optimizer.engine.runner import StageRunner
 from optimizer.engine.service import MOST_VAIN_RESUMES, Engine
 from optimizer.errors import StageError
@@ -27,7 +29,7 @@ from optimizer.settings import Settings, capacity
 from optimizer.store import Store, StoreError
 from optimizer.store.database import Database
 from optimizer.store.records import EngineState
-from tests.engine.conftest import finish
+from tests.engine.conftest import ROOT, finish
 from tests.faults.test_engine_walk import SWEEP, Workbench, ask, end, open_study, read_files
 from tests.store.building import build_study, key
 
@@ -353,3 +355,49 @@ def test_a_scheduler_that_is_lost_for_good_fails_its_stage_in_words(tmp_path, mo
     assert f"tcp://127.0.0.1:{port} does not answer" in str(caught.value)
     assert "run stages on this machine" in str(caught.value)
     assert heard == [{"waiting": "its worker was lost; it is run again"}]
+
+
+def test_an_idle_engine_joins_a_scheduler_that_comes_back(tmp_path):
+    """Nothing is under way that would look for it, and the next run must not wait for ever."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    tls = tmp_path / "tls"
+    make_certificates(tls)
+    settings = Settings(scheduler=f"tls://127.0.0.1:{port}", tls=str(tls))
+    where = ["--host", "127.0.0.1", "--port", str(port), "--tls", str(tls)]
+
+    def start_scheduler():
+        command = [sys.executable, "-m", "optimizer.engine.remote", "scheduler", *where]
+        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=log)
+
+    async def until(condition):
+        async with asyncio.timeout(600):
+            while not condition():
+                await asyncio.sleep(0.05)
+
+    async def join(waiting):
+        while True:
+            try:
+                return await waiting.start()
+            except StageError:
+                await asyncio.sleep(0.2)
+
+    async def run():
+        waiting, scheduler = pool.Pool(settings, capacity(Settings()), tmp_path), start_scheduler()
+        try:
+            await asyncio.wait_for(join(waiting), 600)
+            assert waiting._cluster.connected
+            scheduler.kill()
+            scheduler.wait()
+            await until(lambda: not waiting._cluster.connected)
+            scheduler = start_scheduler()
+            await until(lambda: waiting._cluster.connected)
+            assert await waiting._cluster.workers() == []
+        finally:
+            await waiting.stop()
+            scheduler.kill()
+            scheduler.wait()
+
+    with (tmp_path / "scheduler.log").open("ab") as log:
+        asyncio.run(run())

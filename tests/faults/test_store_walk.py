@@ -113,8 +113,9 @@ def test_a_full_disk_at_any_change_of_the_disk_is_said_and_loses_nothing(base, t
         where = f"{name}: no space for {number}. {calls[number - 1].name}: {error}"
         assert not error or error.startswith(("StoreError", "InputError")), where
         check_whole(home, SPARED.get(name, "")).close()
-        work.do(home)
-        check_whole(home).close()
+        if work.again:
+            work.do(home)
+            check_whole(home).close()
 
 
 def do_and_say(work, home, said):

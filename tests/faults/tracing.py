@@ -13,7 +13,7 @@ import os
 import platform
 import signal
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -301,14 +301,17 @@ class Medium:
 
 
 def refuse(number: int, reason: int = errno.ENOSPC) -> Before:
-    """Let one call fail that a full disk would refuse."""
-    return lambda at, call: reason if at == number else 0
+    """Let one call fail if a full disk would refuse it; names differ from time to time, and with
+    them whether a folder is there already.
+    """
+    return lambda at, call: reason if at == number and grows(call) else 0
 
 
-def growing(calls: Iterator[Call] | list[Call]) -> list[int]:
+def grows(call: Call) -> bool:
+    """Whether a full disk refuses a call."""
+    return call.name in GROWING or call.new or call.name == "rename"
+
+
+def growing(calls: list[Call]) -> list[int]:
     """The numbers of those calls that a full disk refuses."""
-    return [
-        number
-        for number, call in enumerate(calls, 1)
-        if call.name in GROWING or call.new or call.name == "rename"
-    ]
+    return [number for number, call in enumerate(calls, 1) if grows(call)]

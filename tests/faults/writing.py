@@ -31,11 +31,13 @@ class Work:
         do: it; given the store's folder.
         prepare: what has to be there before, without being looked at.
         lasting: whether what it reports as done survives a power cut from then on.
+        again: whether it can be done once more after it was done.
     """
 
     do: Callable[[Path], object]
     prepare: Callable[[Store], object] = lambda store: None
     lasting: bool = True
+    again: bool = True
 
 
 def empty(store: Store) -> None:
@@ -202,8 +204,8 @@ WORKS = {
     "artifact over a damaged one": Work(artifact, damage_artifact),
     "run": Work(whole_run),
     "trials": Work(trials),
-    "delete a variant": Work(delete_variant),
-    "delete everything": Work(delete_everything, finished_run),
+    "delete a variant": Work(delete_variant, again=False),
+    "delete everything": Work(delete_everything, finished_run, again=False),
     "import": Work(take_in, archive_of),
     "export": Work(take_out),
     "collect garbage": Work(garbage, make_garbage, lasting=False),
