@@ -34,12 +34,12 @@ def start_engine(store):
             and state.status == "ready"
         ),
         store,
-        90,
+        300,
     )
     return process
 
 
-def wait_until(condition, store, seconds=60):
+def wait_until(condition, store, seconds=300):
     """Poll until something holds; shows the engine's log when it never does."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -49,7 +49,7 @@ def wait_until(condition, store, seconds=60):
     raise AssertionError((store.home / "engine.log").read_text()[-5000:])
 
 
-def finish(store, run, seconds=120):
+def finish(store, run, seconds=600):
     """Wait for a run's end and return it."""
     wait_until(lambda: store.get_run(run.id).state in FINISHED, store, seconds)
     return store.get_run(run.id)
