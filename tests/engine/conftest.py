@@ -34,7 +34,7 @@ def start_engine(store):
             and state.status == "ready"
         ),
         store,
-        600,
+        300,
     )
     return process
 

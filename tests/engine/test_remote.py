@@ -178,7 +178,7 @@ def test_cancelling_kills_the_stage_on_the_worker(remote, cluster):
     wait_until(lambda: bool(stage_processes(pid)), store)
     store.request_cancel(run.id)
     assert finish(store, run).state == "cancelled"
-    wait_until(lambda: not stage_processes(pid), store, 10)
+    wait_until(lambda: not stage_processes(pid), store)
 
 
 def test_a_benchmark_waits_for_a_labelled_worker_and_says_so(remote, cluster):

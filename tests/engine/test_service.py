@@ -86,7 +86,7 @@ def test_cancel_ends_the_stage_and_the_next_run_works(store, study):
     store.request_cancel(run.id)
     assert finish(store, run).state == "cancelled"
     assert store.get_variant(variant_id).state == "cancelled"
-    wait_until(lambda: not stage_processes(store.engine_state().pid), store, 10)
+    wait_until(lambda: not stage_processes(store.engine_state().pid), store)
     after, _ = ask(store, study, {"quantize": {"mode": "float16"}})
     assert finish(store, after).state == "done"
 
