@@ -3,8 +3,10 @@
 import pytest
 import streamlit as st
 from streamlit import config
+from streamlit.runtime import Runtime
 
 from optimizer.errors import InputError
+from serving import door
 from serving import policy as policies
 from serving.policy import freeze, frozen, policy, read_policy
 
@@ -103,3 +105,13 @@ def test_what_is_read_at_the_start_stays(configured):
     configured()
     assert policy().sign_in
     assert policy() is frozen()
+
+
+def test_a_server_that_did_not_come_through_the_door_is_noticed(configured, monkeypatch):
+    """As when Streamlit is started with one of the files in ``pages/``."""
+    assert not door.is_bypassed()
+    monkeypatch.setattr(door.runtime, "exists", lambda: True)
+    monkeypatch.setattr(door.runtime, "get_instance", lambda: Runtime.__new__(Runtime))
+    assert door.is_bypassed()
+    freeze()
+    assert not door.is_bypassed()
