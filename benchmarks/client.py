@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
-_WAIT_SECONDS = 120.0
+_WAIT_SECONDS = 300.0
 _EARLY = ForwardMsg.ScriptFinishedStatus.FINISHED_EARLY_FOR_RERUN
 _FRAGMENT = ForwardMsg.ScriptFinishedStatus.FINISHED_FRAGMENT_RUN_SUCCESSFULLY
 
@@ -87,6 +89,7 @@ class Session:
             query: of the address, such as ``study=…``.
 
         Raises:
+            ConnectionError: the server, or what is between, closed the connection.
             TimeoutError: it never ended.
         """
         self._stop_timers()
@@ -102,8 +105,10 @@ class Session:
             timeout=_WAIT_SECONDS,
             return_when=asyncio.FIRST_COMPLETED,
         )
+        reading.cancel()
         if not self._done.is_set():
-            reading.cancel()
+            if self._reader.done():
+                raise ConnectionError(f"{page}: the connection was lost")
             raise TimeoutError(f"{page}: the script did not end; {self._errors}")
         seconds = time.perf_counter() - started
         return Visit(page, seconds, self._size_bytes, list(self._errors))
@@ -127,15 +132,17 @@ class Session:
         state.fragment_id, state.is_auto_rerun = fragment_id, bool(fragment_id)
         state.context_info.url = f"{self.address}/{self._page}"
         assert self._socket is not None
-        await self._socket.send(message.SerializeToString())
+        with suppress(ConnectionClosed):  # whoever waits for the answer is told
+            await self._socket.send(message.SerializeToString())
 
     async def _read(self) -> None:
         assert self._socket is not None
-        async for data in self._socket:
-            self._size_bytes += len(data)
-            message = ForwardMsg()
-            message.ParseFromString(bytes(data))  # type: ignore[arg-type]
-            self._take(message)
+        with suppress(ConnectionClosed):
+            async for data in self._socket:
+                self._size_bytes += len(data)
+                message = ForwardMsg()
+                message.ParseFromString(bytes(data))  # type: ignore[arg-type]
+                self._take(message)
 
     def _take(self, message: ForwardMsg) -> None:
         kind = message.WhichOneof("type")

@@ -251,7 +251,7 @@ def _at_rest(work: Work, pid: int) -> Footprint:
 def soak() -> None:
     """Rows about a day with quick stages, and about some real runs on a real engine."""
     started = time.monotonic()
-    day = live_through(HOURS, variants=12, visitors=6)
+    day = live_through(HOURS, variants=8, visitors=4)
     ended = ", ".join(f"{count} {state}" for state, count in sorted(day.runs.items()))
     row(
         f"{HOURS} hours of work in {(time.monotonic() - started) / 60:.1f} minutes",

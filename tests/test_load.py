@@ -99,6 +99,7 @@ def test_sessions_beside_a_sweep_leave_nothing_behind(many, tmp_path):
             crowd_of_sessions(address, query, count, pages=PAGES, thinking=(0.05, 0.2))
         )
         assert seen.errors() == []
+        assert seen.lost == 0
         assert len(seen.visits) == count * len(PAGES)
 
     with server(environment, "--server.disconnectedSessionTTL", "1", log=log) as (address, pid):
