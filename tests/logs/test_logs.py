@@ -67,14 +67,14 @@ def test_what_begins_inside_a_run_is_about_it(log):
 
 
 def test_messages_of_other_libraries_and_tracebacks_are_lines_too(log):
-    logging.getLogger("distributed.worker").warning("lost\n%s", "line two")
+    logging.getLogger("some.library").warning("lost\n%s", "line two")
     try:
         raise ValueError("no such thing")
     except ValueError as error:
         event(LOG, "run_broke", level=logging.ERROR, error=error)
     first, second = entries(log)
     assert (first["event"], first["text"]) == ("message", "lost\nline two")
-    assert first["logger"] == "distributed.worker"
+    assert first["logger"] == "some.library"
     assert second["error"] == "ValueError: no such thing"
     assert "test_logs.py" in second["traceback"]
 
