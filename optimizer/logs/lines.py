@@ -14,6 +14,7 @@ from optimizer.logs.secrets import HIDDEN, is_secret_name, without_secrets
 
 TEXT_CHARACTERS = 16_000
 """Of a longer text, its end is kept: that of a traceback says what was wrong."""
+_MOST_CHARACTERS = 200_000
 _FIRST = ("time", "level", "event", "run", "study", "stage", "key", "seconds", "text")
 _LAST = ("process", "pid", "logger", "traceback")
 
@@ -121,7 +122,7 @@ def _clean(name: str, value: Any) -> Any:
         return value
     if isinstance(value, float):
         return round(value, 6) if value - value == 0 else str(value)
-    text = without_secrets(str(value))
+    text = without_secrets(str(value)[-_MOST_CHARACTERS:])
     if len(text) > TEXT_CHARACTERS:
         text = "…" + text[-TEXT_CHARACTERS:]
     return text.encode(errors="replace").decode()

@@ -20,10 +20,10 @@ _PATTERNS = (
     ),
     (re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
     # JSON web tokens, which sign-in uses.
-    (re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), HIDDEN),
+    (re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), HIDDEN),
     # What a sign-in sends back in the address.
     (re.compile(r"([?&](?:code|state|nonce)=)[^&\s\"']+", re.IGNORECASE), rf"\1{HIDDEN}"),
-    (re.compile(r"(\w+://)[^/\s:@\"']+:[^/\s@\"']+@"), rf"\1{HIDDEN}@"),
+    (re.compile(r"(?<!\w)(\w{1,20}://)[^/\s:@\"']+:[^/\s@\"']+@"), rf"\1{HIDDEN}@"),
     (re.compile(r"((?:set-)?cookie[\"']?\s*[:=]\s*)[^\r\n]+", re.IGNORECASE), rf"\1{HIDDEN}"),
     # name=value, name: value, "name": "value"; the value of a header may have two words.
     (
