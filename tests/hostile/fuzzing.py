@@ -3,8 +3,8 @@
 A process of its own, without TensorFlow: what is tried here may crash native code, and its memory
 is limited and measured. For every kind of upload one sound file is changed in as many ways, and
 whatever the app and the first checks of a stage make of it has to be a sound result or an
-``InputError``. Prints JSON: for each kind how many were refused
-and read and the processor time it took, and the growth in bytes.
+``InputError``. Prints JSON: for each kind how many were refused and read and the processor time
+that took, and by how many bytes the process grew.
 """
 
 import io
