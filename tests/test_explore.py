@@ -184,7 +184,7 @@ def test_a_recommendation_says_its_figures_and_why_others_lost():
     assert "latency ratio 0.50× (2.00× faster)" in text
     assert "in accuracy is within the 95 % interval on 400 samples (93.20 % to 96.20 %)" in text
     assert "The runner-up, “good”, is 10.0 kB larger (20.0 kB)." in text
-    assert "“untimed” would be 1.00 kB smaller (9.00 kB), but its Latency ratio was not" in text
+    assert "“untimed” would be 1.00 kB smaller (9.00 kB), but its latency ratio was not" in text
 
 
 def test_a_broken_promise_is_never_recommended_but_told():

@@ -7,6 +7,7 @@ from optimizer.advise.rank import report
 from optimizer.advise.wish import Wish
 from optimizer.grid import Grid
 from optimizer.recipe import Recipe
+from optimizer.store.records import ACTIVE
 from tests.pages.conftest import check
 from tests.pages.test_pages import button, texts
 
@@ -51,7 +52,7 @@ def test_one_click_runs_the_recipe(workbench):
     app = workbench.open(PAGE)
     wanted = advised(workbench, Wish()).advice[0].recipe
     check(button(app, "Run").click().run())
-    (run,) = workbench.store.list_runs(study_id=workbench.study.id)
+    (run,) = workbench.store.list_runs(study_id=workbench.study.id, states=ACTIVE)
     assert workbench.store.get_variant(run.variant_ids[0]).recipe == wanted
     names = [advice.recipe.name for advice in advised(workbench, Wish()).advice]
     assert wanted.name not in names
@@ -84,7 +85,7 @@ def test_compare_and_variant_say_what_follows(workbench):
         shown = texts(app).replace("\\", "")  # as it is read, without what escapes Markdown
         assert "it loses 1.78 points more than “float32 baseline” (99.56 % → 97.78 %)" in shown
     check(button(app, "Run").click().run())
-    (run,) = store.list_runs(study_id=study.id)
+    (run,) = store.list_runs(study_id=study.id, states=ACTIVE)
     assert store.get_variant(run.variant_ids[0]).recipe.prune.schedule.final == pytest.approx(0.7)
     assert "“prune 70%” is queued." in texts(app)
 

@@ -4,6 +4,7 @@ import pytest
 
 from optimizer.lessons import calibration, collaborative_optimization, latency, practice
 from optimizer.lessons.registry import LESSONS
+from optimizer.store.records import ACTIVE
 from tests.pages.conftest import check
 from tests.pages.test_pages import button, charts, texts
 from tests.variants import results
@@ -117,7 +118,7 @@ def test_trying_a_lesson_queues_its_exercises_and_shows_what_was_measured(workbe
     predict(app)
     check(button(app, "Run on the sample").click().run())
     store = workbench.store
-    (run,) = store.list_runs()
+    (run,) = store.list_runs(states=ACTIVE)
     assert run.title == f"Lesson: {lesson.title}"
     assert any(item.label == "Cancel" for item in app.button)
     for value, variant_id in zip((0.9, 0.5, 0.7, 0.8), run.variant_ids, strict=False):

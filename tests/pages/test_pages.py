@@ -9,7 +9,7 @@ import pytest
 from optimizer import samples
 from optimizer.presets import PRESETS
 from optimizer.recipe import Recipe
-from optimizer.store.records import RunStage
+from optimizer.store.records import ACTIVE, RunStage
 from tests.pages.conftest import STUDY_PAGES, check
 
 ALL_PAGES = [
@@ -122,7 +122,7 @@ def test_run_queues_the_recipe_that_is_shown(workbench):
     app.segmented_control(key="opt_mode").set_value("float16")
     check(app.run())
     check(button(app, "Run").click().run())
-    (run,) = workbench.store.list_runs(study_id=workbench.study.id)
+    (run,) = workbench.store.list_runs(study_id=workbench.study.id, states=ACTIVE)
     recipe = workbench.store.get_variant(run.variant_ids[0]).recipe
     assert recipe.prune.schedule.target_sparsity == 0.6
     assert recipe.quantize.mode == "float16"
@@ -178,7 +178,7 @@ def test_a_study_is_created_when_the_files_were_read(workbench, home):
     app = workbench.open("start/new_study")
     check(button(app, "Read and check").click().run())
     facts = (store.get_model(study.model_id).facts, store.get_dataset(study.dataset_id).facts)
-    for run in store.list_runs():
+    for run in store.list_runs(states=ACTIVE):
         if run.model_id:
             store.set_model_facts(run.model_id, facts[0], "a" * 64)
         else:
@@ -230,7 +230,7 @@ def test_latencies_can_be_measured_again_all_together(workbench):
     app = workbench.open("study/compare")
     assert "Measured in 16 sittings" in texts(app)
     check(button(app, "Measure all latencies together").click().run())
-    (run,) = workbench.store.list_runs(study_id=workbench.study.id)
+    (run,) = workbench.store.list_runs(study_id=workbench.study.id, states=ACTIVE)
     assert run.kind == "latency"
     done = [v.id for v in workbench.store.list_variants(workbench.study.id) if v.state == "done"]
     assert list(run.variant_ids) == done

@@ -6,7 +6,7 @@ import pytest
 
 from optimizer.grid import Grid
 from optimizer.recipe import Recipe
-from optimizer.store.records import RunStage
+from optimizer.store.records import ACTIVE, RunStage
 from optimizer.sweep_presets import SWEEP_PRESETS
 from optimizer.vary import SETTINGS
 from tests.pages.conftest import check
@@ -54,7 +54,7 @@ def test_run_queues_one_run_of_all_variants(workbench, app):
     vary(app, sparsity=["No pruning", "35"], epochs=["1", "2"])
     assert metrics(app)["Variants"] == "3"
     check(button(app, "Run the sweep").click().run())
-    (run,) = workbench.store.list_runs(study_id=workbench.study.id)
+    (run,) = workbench.store.list_runs(study_id=workbench.study.id, states=ACTIVE)
     assert (run.kind, run.title) == ("variants", "Sweep of 3 variants")
     made = [workbench.store.get_variant(variant_id).recipe for variant_id in run.variant_ids]
     assert [recipe.name for recipe in made] == [
