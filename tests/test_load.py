@@ -92,7 +92,7 @@ def test_sessions_beside_a_sweep_leave_nothing_behind(many, tmp_path):
         "FEATHERWEIGHT_NO_ENGINE": "1",
     }
     query = f"study={study.id}"
-    log = tmp_path / "app.log"
+    log = tmp_path / "server.log"
 
     def visit(count):
         seen = asyncio.run(

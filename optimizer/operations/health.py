@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import sqlite3
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from optimizer import __version__
+from optimizer.engine.lock import is_held
 from optimizer.store.schema import MIGRATIONS, schema_version
 
 State = Literal["ok", "idle", "degraded", "failing"]
@@ -58,7 +58,9 @@ def health(home: Path) -> Health:
     """Look at a store's folder. Changes nothing, takes some milliseconds and raises nothing."""
     path = home / "featherweight.db"
     if not path.is_file():
-        return Health("failing", __version__, "There is no store in its folder.")
+        if (home / "artifacts").exists():
+            return Health("failing", __version__, "Its database is gone, results are there.")
+        return Health("idle", __version__, "There is none yet; the first visit makes it.")
     try:
         # "rw" and not "ro": a reader of WAL may have to make its side files. Nothing is written.
         uri = f"{path.absolute().as_uri()}?mode=rw"
@@ -81,7 +83,7 @@ def _of(database: sqlite3.Connection, home: Path) -> Health:
     )
     queued, running = int(counts.get("queued", 0)), int(counts.get("running", 0))
     row = database.execute("SELECT status, heartbeat_at FROM engine").fetchone()
-    engine, seconds = _engine(*(row or (None, None)), held=_is_held(home))
+    engine, seconds = _engine(*(row or (None, None)), held=is_held(home))
     status: State = "ok"
     if engine in ("none", "silent"):
         status = "degraded" if queued or running or engine == "silent" else "idle"
@@ -100,15 +102,3 @@ def _engine(said: str | None, at: str | None, *, held: bool) -> tuple[str, float
     if said is None:
         return "starting", seconds
     return (said if is_new else "silent"), seconds
-
-
-def _is_held(home: Path) -> bool:
-    """Whether an engine holds the store's lock, which the kernel frees at any death of it."""
-    try:
-        with open(home / "engine.lock", "rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False

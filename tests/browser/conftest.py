@@ -49,7 +49,7 @@ class Server:
 
     def start(self):
         command = [sys.executable, "-m", "streamlit", "run", "app.py"]
-        with (self.home / "app.log").open("ab") as log:
+        with (self.home / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, "--server.port", str(self.port)],
                 cwd=ROOT,
@@ -64,7 +64,7 @@ class Server:
                 return
             except (urllib.error.URLError, ConnectionError):
                 time.sleep(0.1)
-        raise AssertionError((self.home / "app.log").read_text())
+        raise AssertionError((self.home / "server.log").read_text())
 
     def stop(self):
         self.process.terminate()

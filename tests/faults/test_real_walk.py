@@ -138,7 +138,7 @@ def start_app(home):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     options = ["--server.port", str(port), "--server.headless", "true"]
-    with (home / "app.log").open("ab") as log:
+    with (home / "server.log").open("ab") as log:
         app = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "app.py", *options],
             cwd=ROOT,

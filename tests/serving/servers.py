@@ -37,7 +37,7 @@ class RunningApp:
 
     def __init__(self, home, *arguments, command=None, port=None, **more):
         self.home, self.port = home, port or free_port()
-        self.log = home / "app.log"
+        self.log = home / "server.log"
         home.mkdir(parents=True, exist_ok=True)
         command = command or streamlit("--server.port", str(self.port), *arguments)
         with self.log.open("ab") as log:
