@@ -8,9 +8,10 @@ apostrophe in front makes it text.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _QUANTITY = re.compile(r"[+-] ?\d[\d.,]*( ?[A-Za-z%×µ/]{1,12}){0,3}")
@@ -30,6 +31,8 @@ def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
 
     Signed numbers with a unit, which the workbench itself writes, stay as they are.
     """
+    import pandas as pd  # slow to import, and text files need none of it
+
     plain = frame.rename(columns=_plain_unless_quantity)
     for place, dtype in enumerate(frame.dtypes):
         if not pd.api.types.is_numeric_dtype(dtype) and not isinstance(dtype, pd.DatetimeTZDtype):

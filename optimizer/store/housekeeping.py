@@ -32,7 +32,9 @@ class Housekeeping(StoreBase):
 
         Raises:
             StoreError: the disk is full or not writable.
+            InputError: the store shows one person's records only.
         """
+        self._require_whole()
         with storage_faults(path):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         self._db.rows("VACUUM INTO ?", (str(path),))
@@ -43,7 +45,12 @@ class Housekeeping(StoreBase):
             copy.close()
 
     def in_use(self) -> tuple[set[str], set[str]]:
-        """Keys of the artifacts and hashes of the files that anything refers to."""
+        """Keys of the artifacts and hashes of the files that anything refers to.
+
+        Raises:
+            InputError: the store shows one person's records only.
+        """
+        self._require_whole()
         return self._referenced_keys(), self._referenced_files()
 
     def collect_garbage(self, min_age_seconds: float = RECENT_SECONDS) -> int:

@@ -72,6 +72,7 @@ class Runs(StoreBase):
         except QuotaError:
             self._forget_never_asked(run.variant_ids)
             raise
+        event(_log, "run_queued", run=run.id, study=study_id, kind=kind, text=title)
         return run
 
     def _add_run(self, run: Run) -> None:
@@ -184,7 +185,9 @@ class Runs(StoreBase):
                     (to_columns({"variant_ids": run.variant_ids})["variant_ids"],),
                 )
             elif run.state == "running":
-                connection.execute("UPDATE runs SET cancel_requested = 1 WHERE id = ?", (run_id,))
+                connection.execute(
+                    "UPDATE main.runs SET cancel_requested = 1 WHERE id = ?", (run_id,)
+                )
             asked = self.get_run(run_id)
         event(_log, "cancel_asked", run=run_id, study=run.study_id, state=run.state)
         return asked

@@ -102,7 +102,7 @@ class Studies(StoreBase):
             self._refuse_while_active("study_id = ?", study_id, f"study “{study.name}”")
             runs = self._db.rows("SELECT id FROM runs WHERE study_id = ?", (study_id,))
             keys |= self._stage_keys("run_id IN (SELECT id FROM runs WHERE study_id = ?)", study_id)
-            connection.execute("DELETE FROM studies WHERE id = ?", (study_id,))
+            connection.execute("DELETE FROM main.studies WHERE id = ?", (study_id,))
         event(_log, "study_deleted", study=study_id, text=study.name)
         logs = sum(self._logs.delete(row["id"]) for row in runs)
         return self._sweep(keys, set()) + logs

@@ -256,8 +256,7 @@ def test_stray_files_are_noted(home):
     (home / "files" / "ab" / ("ab" * 32)).write_bytes(b"x" * 2_000_000)
     (home / "tmp" / ("a" * 32)).write_text("left")
     (home / "engine.log.1").write_text("ours")
-    in_two_days = datetime.now(UTC).timestamp() + 2 * 24 * 3600
-    found = stores.check_stray(home, in_two_days)
+    found = stores.check_stray(home)
     assert found.level == "note"
     assert "0 results and 1 uploads (2 MB) unused" in found.text
     assert "1 temporary files" in found.text
@@ -401,7 +400,10 @@ def test_health_of_a_store(home, tmp_path):
     store.set_engine_state(replace(mine, status="ready"))
     assert (health(home).status, health(home).engine) == ("degraded", "none")
     store.close()
-    assert (health(tmp_path / "nowhere").status, health(tmp_path).serving) == ("failing", False)
+    assert health(tmp_path / "nowhere").status == "idle"
+    for beside in home.glob("featherweight.db*"):
+        beside.unlink()
+    assert (health(home).status, health(home).serving) == ("failing", False)
     (home / "featherweight.db").write_bytes(b"nonsense" * 1000)
     assert health(home).status == "failing"
     assert not any(str(home) in str(value) for value in health(home).as_dict().values())

@@ -121,6 +121,8 @@ CALLS: dict[str, Callable[[Hers], Any]] = {
     "get_run": lambda h: h.bob.get_run(h.run),
     "get_study": lambda h: h.bob.get_study(h.study.id),
     "get_variant": lambda h: h.bob.get_variant(h.variant),
+    "in_use": lambda h: h.bob.in_use(),
+    "snapshot": lambda h: h.bob.snapshot(h.all.home / "copy.db"),
     "list_datasets": lambda h: h.bob.list_datasets(),
     "list_models": lambda h: h.bob.list_models(),
     "list_runs": lambda h: [h.bob.list_runs(), h.bob.list_runs(study_id=h.study.id)],
