@@ -103,7 +103,9 @@ def test_a_visitors_store_refuses_every_change(workbench):
         except InputError as error:
             st.error(str(error))
 
-    app = AppTest.from_function(page, default_timeout=60).run()
+    app = AppTest.from_function(page, default_timeout=60)
+    app.query_params["token"] = workbench.store.share_study(workbench.study.id).token
+    app.run()
     assert "changes nothing" in app.error[0].value
     assert len(workbench.store.list_studies()) == 1
 
