@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from optimizer.quotas import QuotaError, Quotas
+from optimizer.store.durable import storage_faults
 
 _AGE_SECONDS = 10.0
 _SHARE = 0.02
@@ -42,9 +43,11 @@ class Room:
 
         Raises:
             QuotaError: there is none; says what to do.
+            StoreError: the store's folder is not there any more.
         """
         limits = self._limits()
-        disk = os.statvfs(self._home)
+        with storage_faults(self._home):
+            disk = os.statvfs(self._home)
         limits.check_free(self._home, disk.f_bavail * disk.f_frsize, size_bytes)
         with self._lock:
             if time.monotonic() >= self._good_until:
