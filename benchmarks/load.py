@@ -29,13 +29,13 @@ from optimizer.session import run_recipes
 from optimizer.store import Store
 from optimizer.store.records import FINISHED, Study
 
-SESSIONS, MINUTES, MANY = 30, 1.5, 10_000
+SESSIONS, MINUTES, MANY = 30, 2.0, 10_000
 STUDY_PAGES = (
     *("compare", "explore", "variant", "inspect", "deploy", "report"),
     *("advisor", "optimize", "sensitivity", "search", "runs", "model", "data"),
 )
 PAGES = (*STUDY_PAGES, "studies", "storage", "settings", "new", "learn")
-_THINKING_SECONDS = (3.0, 9.0)
+_THINKING_SECONDS = (5.0, 15.0)
 _REPEATS = 3
 _FORGOTTEN_SECONDS = 2.5
 

@@ -21,8 +21,8 @@ from optimizer.store import RunStage, Store
 
 SESSIONS, VARIANTS = 4, 500
 PAGES = ("compare", "explore", "variant", "optimize", "runs", "storage")
-SESSION_MB = 40
-"""What a session may add to the app's memory at most; about 10 are usual."""
+SESSION_MB = 15
+"""What a session may add to the app's memory at most; about 2 are usual."""
 
 SPARE_HANDLES = 9
 """Three connections to the database, of threads that are just ending; there were some hundred."""
