@@ -196,6 +196,13 @@ class StoreBase:
         go stays as garbage that can be collected later: what referred to it is deleted in any case.
         """
         aside: list[Path | None] = []
+        try:
+            # A commit that the disk refused half way may come back when the store is opened anew;
+            # one that succeeds after it takes its place. Only then is known what is referred to.
+            with self._db.write():
+                pass
+        except StoreError:
+            return 0
         with self._db.write(durable=False, counted=False):
             for key in keys - self._referenced_keys():
                 with suppress(StoreError):

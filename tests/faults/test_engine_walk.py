@@ -38,11 +38,11 @@ class Workbench:
             "FEATHERWEIGHT_SLOTS": "1",
         }
         self.log = (home / "engine.log").open("ab")
-        self.nursery = None
+        self.nursery, self.launched = None, []
 
     def launch(self, module, *arguments, **more):
         """A process of its own."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             cwd=ROOT,
             env=self.environment,
@@ -50,6 +50,8 @@ class Workbench:
             text=True,
             **more,
         )
+        self.launched.append(process)
+        return process
 
     def engine(self):
         """Let an engine begin; its process id."""
@@ -74,6 +76,10 @@ class Workbench:
         wait_until(condition, self.store, seconds)
 
     def close(self):
+        for process in self.launched:
+            if process is not self.nursery:  # a test that failed leaves apps, which start engines
+                process.kill()
+                process.wait()
         stop_engine(self.store)
         if self.nursery:
             self.nursery.communicate(timeout=60)
