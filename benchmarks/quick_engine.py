@@ -9,7 +9,10 @@ Stage processes import this module by name, so it imports nothing heavy at its t
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from optimizer.store import Store
 
 SLOW, FAILING = 7, 9
 """Last digits of a recipe's seed."""
@@ -22,6 +25,7 @@ def main() -> int:
     from dataclasses import replace
 
     from optimizer.engine import __main__, process, service
+    from optimizer.engine.forks import Forks
     from optimizer.engine.pool import JobResult, Listener
     from optimizer.engine.runner import StageRunner
     from optimizer.keys import Stage
@@ -40,17 +44,12 @@ def main() -> int:
             function = "benchmarks.quick_stages:stage"
             return await super()._run(replace(stage, function=function, params=params), listen)
 
-    def preload() -> None:
-        context: Any = process._context
-        set_modules = context.set_forkserver_preload
-        context.set_forkserver_preload = lambda names: set_modules(["benchmarks.quick_stages"])
-        process.preload()
-
-    vars(service).update(StageRunner=QuickRunner, preload=preload)
+    process._forks = Forks(preload="benchmarks.quick_stages")
+    vars(service).update(StageRunner=QuickRunner)
     return __main__.main()
 
 
-def examples(store: Any) -> dict[str, dict[str, str]]:
+def examples(store: Store) -> dict[str, dict[str, str]]:
     """Stage → file → content of what the sample study has, in base64."""
     import base64
     import json

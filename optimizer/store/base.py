@@ -38,7 +38,6 @@ _NOUNS = {
     "runs": "run",
 }
 _NAME_LENGTH = 120
-ENGINE_LOG = "engine.log"
 """What the engine says of itself, in the store's folder."""
 
 
@@ -126,7 +125,7 @@ class StoreBase:
             database_bytes=sum(size_of(part) for part in database),
             files_bytes=self.files.bytes_on_disk(),
             artifacts_bytes=self.artifacts.bytes_on_disk(),
-            logs_bytes=self._logs.bytes_on_disk() + size_of(self.home / ENGINE_LOG),
+            logs_bytes=self._logs.bytes_on_disk() + sum(map(size_of, self.home.glob("*.log*"))),
             temporary_bytes=size_of(self.home / "tmp"),
         )
 

@@ -43,12 +43,7 @@ class Room:
 
         Raises:
             QuotaError: there is none; says what to do.
-<<<<<<< HEAD
-            StoreError: the store's folder is gone.
-||||||| c5c3458
-=======
             StoreError: the store's folder is not there any more.
->>>>>>> a513d63c841c93c9951f9f8f6224ae10b229a757
         """
         limits = self._limits()
         with storage_faults(self._home):

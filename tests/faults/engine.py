@@ -17,12 +17,12 @@ import sys
 import time
 import zipfile
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 
 from optimizer.bundled import STUDY_FILE
 from optimizer.engine import __main__ as program
-from optimizer.engine import pool, run_stages, runner, service
+from optimizer.engine import pool, process, run_stages, runner, service
+from optimizer.engine.forks import Forks
 from optimizer.store import Store
 from optimizer.store.artifacts import Artifacts
 
@@ -135,8 +135,8 @@ def install():
         note("stored", name, key)
         stand_still(f"{name}:stored")
 
-    def watched_log(self, text):
-        log(self, text)
+    def watched_log(self, text, *event, **fields):
+        log(self, text, *event, **fields)
         label, _, ending = text.partition(": ")
         if ending.startswith("done in"):
             stand_still(f"{LABELS[label]}:recorded")
@@ -159,9 +159,8 @@ def install():
     run_stages.RunStages.log, Store.claim_run = watched_log, watched_claim
     Store.update_variant, Store.update_run = watched_variant, watched_update
     runner.Job = quick
-    service.preload = lambda: get_context("forkserver").set_forkserver_preload(
-        ["tests.faults.stages"]
-    )
+    process._forks = Forks(preload="tests.faults.stages")
+    service.preload = lambda: None
     service.MOST_VAIN_RESUMES = 10_000  # what ends the engine here is the test
 
 

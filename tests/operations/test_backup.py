@@ -123,7 +123,12 @@ def test_what_is_restored_is_what_was_there(small, tmp_path):
     restore(tmp_path / "b.tar", tmp_path / "new")
     small.close()
     before, after = listing(small.home), listing(tmp_path / "new")
-    assert set(before) - set(after) == {"artifacts/ab/not ours", "large", "engine.log", "writers.lock"}
+    assert set(before) - set(after) == {
+        "artifacts/ab/not ours",
+        "large",
+        "engine.log",
+        "writers.lock",
+    }
     assert {name for name in after if before[name] != after[name]} <= {"featherweight.db"}
     new = Store.open(tmp_path / "new")
     for study in small.list_studies():
