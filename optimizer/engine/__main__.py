@@ -26,7 +26,7 @@ def main() -> int:
     start_logging(home_folder(None), "engine")  # before what may fail to import
 
     from optimizer.engine.service import Engine, EngineRunningError
-    from optimizer.errors import FeatherweightError
+    from optimizer.errors import FeatherweightError, InputError
     from optimizer.store import Store
 
     log = logging.getLogger("optimizer.engine")
@@ -50,7 +50,8 @@ def main() -> int:
     except FeatherweightError as error:
         detail = getattr(error, "log", "")
         text = f"{error} {detail}".strip()
-        event(log, "engine_failed", level=logging.ERROR, text=text, error=error)
+        cause = None if isinstance(error, InputError) else error
+        event(log, "engine_failed", level=logging.ERROR, text=text, error=cause)
         return 1
     return 0
 

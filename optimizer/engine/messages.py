@@ -67,7 +67,8 @@ def frame(kind: Kind, files: Mapping[str, bytes] | None = None, **fields: Any) -
     """
     listed = {name: len(content) for name, content in (files or {}).items()}
     header = json.dumps({"kind": kind, "files": listed, **fields}, default=float).encode()
-    return [_LENGTH.pack(len(header)), header, *(files or {}).values()]
+    # Length and header in one piece: a pipe keeps it whole when a stage's child writes, too.
+    return [_LENGTH.pack(len(header)) + header, *(files or {}).values()]
 
 
 class Reader:

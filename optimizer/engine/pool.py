@@ -224,7 +224,8 @@ class Pool:
         """Know the workers, who come and go, and join the scheduler again when it was lost."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            with suppress(OSError, TimeoutError, FeatherweightError):
+            # A RuntimeError is Dask's word for a connection that was closed meanwhile.
+            with suppress(OSError, TimeoutError, RuntimeError, FeatherweightError):
                 if self._cluster.connected:
                     self._know(await self._cluster.workers())
                 else:
