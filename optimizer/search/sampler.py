@@ -38,7 +38,7 @@ _FEWEST = 4
 _NOTHING = 1e-12
 _PER_TRIAL = 0.5
 """What a trial costs besides its seconds, in trainings: it uses up one of the budget's trials."""
-_SECONDED = 3.0
+_SECONDED = 2.0
 """How much more a candidate is worth that TPE proposes, too."""
 
 
