@@ -99,6 +99,8 @@ class Settings:
         """
         kept = {name: value for name, value in asdict(self).items() if value is not None}
         kept[LIMITS_KEY] = self.limits.changed()
+        if not kept[LIMITS_KEY]:
+            del kept[LIMITS_KEY]
         path = home / SETTINGS_FILE
         draft = home / "tmp" / secrets.token_hex(16)  # the store clears it away if we are killed
         try:

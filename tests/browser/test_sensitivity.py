@@ -20,7 +20,9 @@ def click_cell(page, row, column, rows=5, columns=12.0):
 
 def test_a_scan_becomes_a_recipe_by_clicks(page, server, store):
     go(page, server, "")  # the first visit puts the sample study into the store
-    go(page, server, "sensitivity", study=sample(store).id)
+    made = sample(store)  # which has a scan already
+    study = store.create_study("To be scanned", made.model_id, made.dataset_id, made.task)
+    go(page, server, "sensitivity", study=study.id)
     page.get_by_role("button", name="Scan", exact=True).click()
     expect(page.get_by_text("What each layer bears")).to_be_visible(timeout=ENGINE_SECONDS)
     expect(page.locator(HEAT).first).to_be_visible()

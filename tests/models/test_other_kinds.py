@@ -241,9 +241,9 @@ def refused(data):
     ("member", "words"),
     [
         ("assets/vocabulary.txt", "without assets"),
-        ("../evil", "has not, or has once"),
-        ("/etc/evil", "has not, or has once"),
-        ("variables/../../evil", "has not, or has once"),
+        ("../evil", "leads out of the folder"),
+        ("/etc/evil", "leads out of the folder"),
+        ("variables/../../evil", "leads out of the folder"),
         ("code.py", "has not, or has once"),
         ("again/saved_model.pb", "2 files named"),
     ],

@@ -1,6 +1,9 @@
 """The Settings page: what it shows of the engine, and what it keeps."""
 
+import os
+
 from optimizer.engine import confinement
+from optimizer.engine.lock import EngineLock, started_at
 from optimizer.settings import Settings
 from optimizer.store import utc_now
 from optimizer.store.records import EngineState
@@ -58,13 +61,12 @@ def test_workers_and_slots_are_shown(workbench, monkeypatch):
         "usable": False,
         "memory_bytes": 8 * 10**9,
     }
-    import psutil
-
-    me = psutil.Process()
-    workbench.store.set_engine_state(
-        EngineState(me.pid, me.create_time(), utc_now(), "ready", "Somewhere", 4, [worker])
+    me, store = os.getpid(), workbench.store
+    store.set_engine_state(
+        EngineState(me, started_at(me), utc_now(), "ready", "Somewhere", 4, [worker])
     )
-    app = workbench.open("start/settings")
+    with EngineLock(store.home):
+        app = workbench.open("start/settings")
     assert "Somewhere." in texts(app)
     assert [item.value for item in app.metric][:2] == ["Ready", "4"]
     (table,) = [frame.value for frame in app.dataframe]

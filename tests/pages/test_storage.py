@@ -68,7 +68,7 @@ def test_what_a_limit_refuses_is_said_with_the_way_out(workbench):
     links = [item.proto.label for item in app.get("page_link")]
     assert "See and free space" in links
     assert "Change the limits" in links
-    assert len(store.list_runs()) == 1
+    assert len(store.list_runs(study_id=study.id)) == 1
 
 
 def test_limits_are_set_on_the_settings_page(workbench, monkeypatch):
