@@ -26,8 +26,6 @@ from optimizer.store.studies import Studies
 from optimizer.store.upload_sizes import UploadSizes
 from optimizer.store.uploads import Uploads
 
-HOUR = 3600.0
-
 
 class Space(Uploads, Studies, Housekeeping):
     """Seeing and freeing what a store occupies."""

@@ -85,11 +85,17 @@ def later(make: Callable[[], Any]) -> Callable[[], Any]:
 _lent = threading.local()
 
 
+def _opened() -> Store:
+    """A store object; whichever is opened first begins the app's log."""
+    opened = Store.open()
+    start_logging(opened.home, "app")
+    return opened
+
+
 @st.cache_resource
 def _store() -> Store:
     """The whole of it, with the bundled sample study from the first start."""
-    opened = Store.open()
-    start_logging(opened.home, "app")
+    opened = _opened()
     ensure_sample_study(opened)
     return opened
 
@@ -97,7 +103,7 @@ def _store() -> Store:
 @st.cache_resource(max_entries=256, show_spinner="Opening your workbench")
 def _own_store(owner: str) -> Store:
     """What one person sees, with a sample study of their own."""
-    opened = Store.open().scoped(Scope(owner=owner))
+    opened = _opened().scoped(Scope(owner=owner))
     ensure_sample_study(opened)
     return opened
 
@@ -115,8 +121,7 @@ def _shared_study_id(token: str) -> str:
 
 @st.cache_resource
 def _reading_store() -> Store:
-    opened = Store.open()
-    start_logging(opened.home, "app")
+    opened = _opened()
     opened.refuse_changes()
     return opened
 
