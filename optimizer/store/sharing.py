@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 
+from optimizer.logs.events import event
 from optimizer.store.base import StoreBase, utc_now
 from optimizer.store.records import Share, Study, StudyReport
 from optimizer.store.rows import from_row, from_rows
 from optimizer.store.studies import Studies
 
+_log = logging.getLogger(__name__)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,64}")
 _COLUMNS = tuple(StudyReport.__dataclass_fields__)
 
@@ -44,6 +47,7 @@ class Sharing(Studies):
             self._require("studies", study_id)
             values = {name: getattr(share, name) for name in Share.__dataclass_fields__}
             self._insert("shares", values)
+        event(_log, "study_shared", study=study_id)  # never the token: who has it gets in
         return share
 
     def list_shares(self, study_id: str) -> list[Share]:

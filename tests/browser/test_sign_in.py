@@ -155,7 +155,7 @@ def test_signing_out_ends_it_and_no_log_has_a_secret(lab, ada):
         *(ada.link.rpartition("=")[2], kept["_streamlit_user"]["value"]),
     ]
     logs = [path for path in lab.home.rglob("*") if path.is_file() and "log" in path.name]
-    assert {lab.app.log, lab.home / "app.log"} <= set(logs)
+    assert {lab.app.log, lab.app.home / "app.log"} <= set(logs)
     for path in logs:
         text = path.read_text(errors="replace")
         assert not [secret for secret in hidden if secret in text], path
