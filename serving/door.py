@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from streamlit import config, runtime
 
 from optimizer.access.addresses import refuse_unless_guarded
-from optimizer.access.redaction import hide_in_logs
 from optimizer.errors import FeatherweightError
+from optimizer.logs.redaction import hide_in_logs
 from serving.gate import HEALTH, Gate
 from serving.health import respond
 from serving.policy import Policy, freeze, frozen

@@ -7,7 +7,7 @@ only, with mutual TLS under certificates made for this one start.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ import dask
 from distributed import Client, Scheduler, Worker
 from distributed.security import Security
 
-from optimizer.engine.tasks import BENCHMARK, StagePlugin, same_build, worker_resources
+from optimizer.engine.tasks import BENCHMARK, TOPIC, StagePlugin, same_build, worker_resources
 from optimizer.errors import InputError, StageError
 from optimizer.settings import TLS_FILES, Capacity, Settings
 
@@ -35,6 +35,9 @@ CONFIG = {
 }
 """How Dask is set in the engine, and in schedulers and workers elsewhere."""
 _CONNECT_SECONDS = 10.0
+
+Event = tuple[float, dict[str, Any]]
+"""When a stage said something, and what."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,27 @@ class Cluster:
 
     def __init__(self, where: str, client: Client, owned: tuple[Any, ...] = ()) -> None:
         self.where, self.client, self._owned = where, client, owned
+        self._closed = False
+
+    async def begin(self, listen: Callable[[Event], None]) -> list[WorkerFacts]:
+        """Put the stages' plugin on the workers and listen to their stages.
+
+        Args:
+            listen: told of each event, with the time it was sent, on the event loop.
+
+        Returns:
+            The workers that are connected.
+
+        Raises:
+            StageError: the scheduler was lost just after it was joined; the cluster is closed.
+        """
+        try:
+            await self.client.register_plugin(StagePlugin())
+            self.client.subscribe_topic(TOPIC, listen)
+            return await self.workers()
+        except (OSError, TimeoutError, RuntimeError) as error:
+            await self.close()
+            raise _silent(self.where, error) from None
 
     async def workers(self) -> list[WorkerFacts]:
         """The workers that are connected.
@@ -71,24 +95,31 @@ class Cluster:
         scheduler = self.client.scheduler
         if scheduler is None:
             raise OSError("the scheduler is gone")
-        identity = await scheduler.identity(n_workers=-1)
+        try:
+            identity = await scheduler.identity(n_workers=-1)
+        except RuntimeError as error:  # Dask's word for a connection that was closed meanwhile
+            raise OSError(f"the scheduler is gone: {error}") from None
         return [_facts(address, known) for address, known in sorted(identity["workers"].items())]
 
     @property
     def connected(self) -> bool:
-        """Whether the scheduler is there, as far as is known."""
-        return bool(self.client.status == "running")
+        """Whether the scheduler is there, as far as is known.
+
+        A client that reconnects while it is being closed says "running" for ever.
+        """
+        return not self._closed and bool(self.client.status == "running")
 
     async def close(self) -> None:
         """Close the connection, and what was started for it; running stages are killed."""
-        with suppress(OSError, TimeoutError):
+        self._closed = True
+        with suppress(OSError, TimeoutError, RuntimeError):
             await self.client.close()
         for part in self._owned:
             await part.close()
 
 
 async def open_cluster(settings: Settings, room: Capacity, folder: Path) -> Cluster:
-    """Start or join the cluster that the settings say, with the stages' plugin on its workers.
+    """Start or join the cluster that the settings say; :meth:`Cluster.begin` makes it ready.
 
     Args:
         settings: where.
@@ -101,9 +132,7 @@ async def open_cluster(settings: Settings, room: Capacity, folder: Path) -> Clus
     """
     dask.config.set(CONFIG)
     logging.getLogger("distributed").setLevel("ERROR")  # it sets "info" when imported
-    cluster = await (_join(settings) if settings.scheduler else _start(room, folder))
-    await cluster.client.register_plugin(StagePlugin())
-    return cluster
+    return await (_join(settings) if settings.scheduler else _start(room, folder))
 
 
 async def _start(room: Capacity, folder: Path) -> Cluster:
@@ -140,13 +169,17 @@ async def _join(settings: Settings) -> Cluster:
             timeout=_CONNECT_SECONDS,
         )
     except (OSError, TimeoutError, ValueError) as error:
-        raise StageError(
-            f"The Dask scheduler {address} does not answer. Check that it runs, that this machine "
-            "reaches it, and that both have the same certificates; or run stages on this machine "
-            "again (Settings, or without FEATHERWEIGHT_SCHEDULER).",
-            log=repr(error),
-        ) from None
+        raise _silent(address, error) from None
     return Cluster(address, client)
+
+
+def _silent(address: str, error: Exception) -> StageError:
+    return StageError(
+        f"The Dask scheduler {address} does not answer. Check that it runs, that this machine "
+        "reaches it, and that both have the same certificates; or run stages on this machine "
+        "again (Settings, or without FEATHERWEIGHT_SCHEDULER).",
+        log=repr(error),
+    )
 
 
 def security_from(folder: str | None) -> Security:

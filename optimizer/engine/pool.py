@@ -15,11 +15,11 @@ from typing import Any
 
 from distributed import Future
 
-from optimizer.engine.cluster import WorkerFacts, open_cluster
+from optimizer.engine.cluster import Event, WorkerFacts, open_cluster
 from optimizer.engine.crew import Crew
 from optimizer.engine.placement import Place, Placement
 from optimizer.engine.process import MemoryExceededError, StageCall
-from optimizer.engine.tasks import TOPIC, Outcome, run_stage, task_resources
+from optimizer.engine.tasks import Outcome, run_stage, task_resources
 from optimizer.errors import FeatherweightError, InputError, StageError
 from optimizer.keys import Resource
 from optimizer.settings import Capacity, Settings
@@ -96,9 +96,7 @@ class Pool:
             InputError: the certificates cannot be read.
             StageError: the scheduler does not answer.
         """
-        self._cluster = await open_cluster(self._settings, self._room, self._folder)
-        self._cluster.client.subscribe_topic(TOPIC, self._on_event)
-        self._know(await self._cluster.workers())
+        await self._open()
         self._look = asyncio.create_task(self._keep_looking())
 
     async def stop(self) -> None:
@@ -224,8 +222,7 @@ class Pool:
         """Know the workers, who come and go, and join the scheduler again when it was lost."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            # A RuntimeError is Dask's word for a connection that was closed meanwhile.
-            with suppress(OSError, TimeoutError, RuntimeError, FeatherweightError):
+            with suppress(OSError, TimeoutError, FeatherweightError):
                 if self._cluster.connected:
                     self._know(await self._cluster.workers())
                 else:
@@ -242,9 +239,17 @@ class Pool:
             if self._cluster.connected:
                 return
             await self._cluster.close()
-            self._cluster = await open_cluster(self._settings, self._room, self._folder)
-            self._cluster.client.subscribe_topic(TOPIC, self._on_event)
-            self._know(await self._cluster.workers())
+            await self._open()
+
+    async def _open(self) -> None:
+        """Start or join the cluster.
+
+        Raises:
+            InputError: the certificates cannot be read.
+            StageError: the scheduler does not answer.
+        """
+        self._cluster = await open_cluster(self._settings, self._room, self._folder)
+        self._know(await self._cluster.begin(self._on_event))
 
     async def _reconnect(self) -> None:
         """Wait until a scheduler that was lost is back.
@@ -281,7 +286,7 @@ class Pool:
                 self._held.popitem(last=False)
             return future
 
-    def _on_event(self, event: tuple[float, ProgressEvent]) -> None:
+    def _on_event(self, event: Event) -> None:
         message = event[1]
         listener = self._listeners.get(message.get("key", ""))
         if listener is None:

@@ -15,7 +15,7 @@ import pytest
 from optimizer.logs.events import about, current, event
 from optimizer.logs.files import LogFile, tail
 from optimizer.logs.lines import TEXT_CHARACTERS, JsonLines, readable
-from optimizer.logs.secrets import without_secrets
+from optimizer.logs.secrets import HIDDEN, without_secrets
 from optimizer.logs.setup import log_path, logged, stderr_path
 from optimizer.store import Store
 from tests.store.building import build_study
@@ -125,14 +125,14 @@ def test_secrets_are_not_written(log, text):
     except ValueError as error:
         event(LOG, "broke", error=error)
     assert SECRETS[text] not in log.read_text()
-    assert log.read_text().count("***") >= 5
+    assert log.read_text().count(HIDDEN) >= 5
 
 
 def test_fields_named_as_secrets_are_not_written(log):
     event(LOG, "signed_in", client_secret="hunter2", Cookie="hunter2", share_token=7, user="ann")
     assert "hunter2" not in log.read_text()
     line = entries(log)[0]
-    assert (line["share_token"], line["user"]) == ("***", "ann")
+    assert (line["share_token"], line["user"]) == (HIDDEN, "ann")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import logging
 
 import pytest
 
-from optimizer.access.redaction import HIDDEN, hide_in_logs, redactor
+from optimizer.logs.redaction import hide_in_logs
+from optimizer.logs.secrets import HIDDEN, redactor
 
 TOKEN = "qWeRtYuIoP1234567890-_asdfgh"
 
@@ -49,6 +50,7 @@ def test_every_record_of_the_process_is_clean():
         log.warning("GET %s %d", f"/shared?token={TOKEN}", 200)
         log.warning("%s", ValueError(TOKEN))
         log.warning("whole %(token)s", {"token": TOKEN})
+        log.warning("only its name says so: token=%s", TOKEN[::-1])
         try:
             raise RuntimeError(f"refused: token={TOKEN}")
         except RuntimeError:
@@ -58,6 +60,8 @@ def test_every_record_of_the_process_is_clean():
         log.removeHandler(handler)
     text = written.getvalue()
     assert TOKEN not in text
+    assert TOKEN[::-1] not in text
+    assert "only its name says so: token=[hidden]" in text
     assert "GET /shared?token=" in text
     assert "RuntimeError: refused" in text
     assert text.count(HIDDEN) >= 4
