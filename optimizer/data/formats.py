@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from optimizer.confinement.variables import stage_variables
 from optimizer.data.images import has_images, inspect_images, read_images
 from optimizer.data.npz import inspect_npz, read_npz
 from optimizer.data.options import DataOptions
@@ -16,6 +19,7 @@ from optimizer.zips import open_zip
 
 MAX_UPLOAD_BYTES = 2 * 2**30
 _PEEK_SECONDS = 60
+_ROOT = Path(__file__).resolve().parents[2]
 _ZIP_MAGIC = b"PK"
 _OTHERS = (
     (b"\x89HDF", "an HDF5 file"),
@@ -83,11 +87,17 @@ def _format(data: bytes, file_name: str) -> str:
 
 def _peek(data: bytes) -> dict[str, Any]:
     """A table's columns, found by :mod:`optimizer.data.peek` in a process of its own."""
-    command = [sys.executable, "-m", "optimizer.data.peek"]
     try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter and module
-            command, input=data, capture_output=True, timeout=_PEEK_SECONDS, check=False
-        )
+        with TemporaryDirectory(prefix="featherweight-table-") as folder:
+            done = subprocess.run(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-m", "optimizer.data.peek", folder],
+                input=data,
+                capture_output=True,
+                cwd=_ROOT,
+                env=stage_variables(Path(folder)),
+                timeout=_PEEK_SECONDS,
+                check=False,
+            )
     except subprocess.TimeoutExpired:
         raise InputError(
             f"Reading the table takes longer than {_PEEK_SECONDS} s. Use fewer rows or columns."

@@ -1,27 +1,25 @@
-"""``python -m optimizer.data.peek``: a table on standard input → its columns as JSON.
+"""``python -m optimizer.data.peek FOLDER``: a table on standard input → its columns as JSON.
 
-Its own process, with limits, because the parsers of tables are native code and tables come
-from strangers.
+Its own process, confined as stages are, because the parsers of tables are native code and tables
+come from strangers.
 """
 
 from __future__ import annotations
 
 import json
-import resource
 import sys
+from pathlib import Path
 
+from optimizer.confinement import Limits, confine
+from optimizer.data.tables import columns_json, describe_columns, propose_labels, read_table
 from optimizer.errors import InputError
 
-MEMORY_BYTES = 8 * 2**30
-CPU_SECONDS = 60
+LIMITS = Limits(memory_bytes=7 * 2**30, processor_seconds=60, file_bytes=0, open_files=64)
 
 
 def main() -> int:
     """Print ``{"columns", "labels", "rows"}``, or ``{"error"}``. Exit code 0."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-    from optimizer.data.tables import columns_json, describe_columns, propose_labels, read_table
-
+    confine(LIMITS, Path(sys.argv[1]))
     try:
         frame = read_table(sys.stdin.buffer.read())
         columns = describe_columns(frame)

@@ -18,9 +18,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from optimizer.engine.confinement import Limits, confine, kernel, problems
-from optimizer.engine.confinement.limits import os_error_sentence
-from optimizer.engine.confinement.variables import stage_variables
+from optimizer.confinement import Limits, confine, kernel, problems
+from optimizer.confinement.limits import os_error_sentence
+from optimizer.confinement.variables import stage_variables
 from optimizer.engine.messages import Kind, frame
 from optimizer.errors import InputError, StageError
 from optimizer.stage import Files

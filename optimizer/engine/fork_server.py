@@ -19,9 +19,9 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
+from optimizer import confinement
+from optimizer.confinement import kernel, landlock, namespaces
 from optimizer.engine import child as stage
-from optimizer.engine import confinement
-from optimizer.engine.confinement import kernel, landlock, namespaces
 
 NUMBER = struct.Struct("<q")
 ORDER_BYTES = 16_384

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from optimizer.engine.confinement.variables import stage_variables
+from optimizer.confinement.variables import stage_variables
 from optimizer.engine.fork_server import NUMBER
 from optimizer.engine.scratch import Scratch
 from optimizer.errors import StageError
@@ -112,7 +112,7 @@ class Forks:
 
         Args:
             folder: its private one.
-            limits: :class:`optimizer.engine.confinement.Limits` as plain data.
+            limits: :class:`optimizer.confinement.Limits` as plain data.
             log: descriptor of the file it prints to.
 
         Raises:

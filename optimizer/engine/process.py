@@ -2,7 +2,7 @@
 
 A segfault, a failed allocation or a kill from outside ends that stage with a sentence and
 nothing else; cancelling is a kill of all it started; memory is given back. What the process may
-use and reach is in :mod:`optimizer.engine.confinement`, and nothing it sends is trusted.
+use and reach is in :mod:`optimizer.confinement`, and nothing it sends is trusted.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from optimizer.confinement import Limits
+from optimizer.confinement.limits import file_sentence, processor_sentence
 from optimizer.engine.child import CALL_LENGTH
-from optimizer.engine.confinement import Limits
-from optimizer.engine.confinement.limits import file_sentence, processor_sentence
 from optimizer.engine.forks import Fork, Forks
 from optimizer.engine.messages import Message, MessageError, Reader
 from optimizer.engine.watch import MemoryExceededError, Watch

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from optimizer.engine.confinement import Limits
-from optimizer.engine.confinement.limits import processor_sentence
+from optimizer.confinement import Limits
+from optimizer.confinement.limits import processor_sentence
 from optimizer.engine.messages import Message
 from optimizer.engine.scratch import measure
 from optimizer.errors import StageError

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from optimizer.engine import confinement
+from optimizer import confinement
 from optimizer.engine.client import ensure_engine, stop_engine
 from optimizer.errors import InputError, StageError
 from optimizer.format import format_bytes

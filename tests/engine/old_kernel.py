@@ -3,7 +3,7 @@
 import errno
 import os
 
-from optimizer.engine.confinement import kernel
+from optimizer.confinement import kernel
 
 
 def _missing(*arguments):

@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from optimizer.engine import confinement
-from optimizer.engine.confinement import Limits
+from optimizer import confinement
+from optimizer.confinement import Limits
 from optimizer.engine.forks import Forks
 from optimizer.engine.process import StageCall, run_in_process
 from optimizer.engine.watch import MemoryExceededError
@@ -47,7 +47,7 @@ def forks(request):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in SECRETS.items():
             patch.setenv(name, value)
-        server = Forks(preload="optimizer.engine.confinement.probe", plain=request.param == "plain")
+        server = Forks(preload="optimizer.confinement.probe", plain=request.param == "plain")
         server.start()
         yield server
         server.stop()
@@ -101,7 +101,7 @@ def test_a_stage_runs_without_what_an_old_kernel_lacks_and_the_report_says_so(tm
     outside.touch()
     forks = Forks(preload="tests.engine.old_kernel", plain=True)
     params = {"outside": str(outside), "process_id": os.getpid()}
-    call = StageCall("optimizer.engine.confinement.probe:stage", params, 0, GIB)
+    call = StageCall("optimizer.confinement.probe:stage", params, 0, GIB)
     try:
         result = run_in_process(call, {}, ignore_progress, threading.Event(), forks=forks)
         assert still_works(forks)
@@ -309,10 +309,10 @@ def test_the_server_is_started_again_when_it_was_killed(forks):
 
 _LIVES = """
 import os, sys, threading
-from optimizer.engine.confinement import Limits
+from optimizer.confinement import Limits
 from optimizer.engine.forks import Forks
 from optimizer.engine.process import StageCall, run_in_process
-forks = Forks(preload="optimizer.engine.confinement.probe", plain=sys.argv[1] == "plain")
+forks = Forks(preload="optimizer.confinement.probe", plain=sys.argv[1] == "plain")
 call = StageCall("tests.engine.hostile:ignore_all", {}, 0, 2**30)
 def hear(fraction, message, *, pid):
     print(os.getpid(), pid, forks.scratch.path, flush=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from optimizer.engine.confinement import Limits
+from optimizer.confinement import Limits
 from optimizer.engine.process import MemoryExceededError, StageCall, run_in_process
 from optimizer.errors import CancelledError, InputError, StageError
 from optimizer.stage import ignore_progress

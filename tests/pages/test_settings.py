@@ -2,7 +2,7 @@
 
 import os
 
-from optimizer.engine import confinement
+from optimizer import confinement
 from optimizer.engine.lock import EngineLock, started_at
 from optimizer.settings import Settings
 from optimizer.store import utc_now

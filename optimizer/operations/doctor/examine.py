@@ -30,7 +30,7 @@ CONTAINER_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
-CONFINEMENT = "optimizer.engine.confinement"
+CONFINEMENT = "optimizer.confinement"
 _ANSWER_SECONDS = 3.0
 _BROKEN = "This check itself failed. Please report it with this text."
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from optimizer.engine.confinement import kernel
+from optimizer.confinement import kernel
 
 _KINDS = kernel.NEW_USER | kernel.NEW_PIDS | kernel.NEW_NETWORK | kernel.NEW_IPC | kernel.NEW_MOUNTS
 _ALL_USERS = "0 0 4294967295"

@@ -1,4 +1,4 @@
-"""A stage that tries what stages must not do; see :func:`optimizer.engine.confinement.report`."""
+"""A stage that tries what stages must not do; see :func:`optimizer.confinement.report`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from optimizer.engine import confinement
-from optimizer.engine.confinement import landlock
-from optimizer.engine.confinement.variables import stage_variables
+from optimizer import confinement
+from optimizer.confinement import landlock
+from optimizer.confinement.variables import stage_variables
 from optimizer.stage import Files, Progress
 
 _LINUX = "Linux only"

@@ -11,7 +11,7 @@ import os
 import struct
 from collections.abc import Sequence
 
-from optimizer.engine.confinement import kernel
+from optimizer.confinement import kernel
 
 _REFUSED = {
     # The network, and sockets of any kind: through one the fork server's could be reached.

@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-_PROBE = "optimizer.engine.confinement.probe"
+_PROBE = "optimizer.confinement.probe"
 
 
 @dataclass(frozen=True)

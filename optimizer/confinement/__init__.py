@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from optimizer.engine.confinement import filter, kernel, landlock
-from optimizer.engine.confinement.limits import Limits, apply_limits
-from optimizer.engine.confinement.report import Protection, report
+from optimizer.confinement import filter, kernel, landlock
+from optimizer.confinement.limits import Limits, apply_limits
+from optimizer.confinement.report import Protection, report
 
 __all__ = ["Limits", "Protection", "confine", "report"]
 
