@@ -20,6 +20,7 @@ from optimizer.engine.service import Engine
 from optimizer.errors import StageError
 from optimizer.stage import Files
 from optimizer.store import Store, Study
+from tests.store.building import build_study
 
 LATENCY = {
     **{"p50_ms": 0.02, "p90_ms": 0.03, "p99_ms": 0.05, "ratio": 0.9, "ratio_ci": [0.8, 1.0]},
@@ -122,3 +123,13 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 @pytest.fixture
 def study(store: Store) -> Study:
     return store.list_studies()[0]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """The folder of a store that no process has open."""
+    store = Store.open(tmp_path / "home")
+    build_study(store)
+    store._db.row("PRAGMA wal_checkpoint(TRUNCATE)")
+    store.close()
+    return tmp_path / "home"
