@@ -1,4 +1,4 @@
-"""Folders in memory, where a walk over a thousand states of a store takes seconds."""
+"""Stores, and folders in memory, where a walk over a thousand states takes seconds."""
 
 import os
 import shutil
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.tracing import can_trace
+from tests.faults.writing import make_home
 
 
 @pytest.fixture
@@ -32,3 +33,10 @@ def tracing(_tracing_reason):
     """Skips where the platform lets no process be traced."""
     if _tracing_reason:
         pytest.skip(_tracing_reason)
+
+
+@pytest.fixture
+def home(tmp_path):
+    """The folder of a closed store with a study."""
+    make_home(tmp_path / "home")
+    return tmp_path / "home"
