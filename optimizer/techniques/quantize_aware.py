@@ -20,6 +20,7 @@ from tensorflow_model_optimization.python.core.quantization.keras.quantize_wrapp
 from optimizer.data.arrays import Arrays, load_arrays
 from optimizer.models.flat import load_flat, save_flat
 from optimizer.stage import Files, Progress
+from optimizer.techniques.batches import batches
 from optimizer.techniques.eligible import quantizable
 from optimizer.techniques.graph import rebuild, unwrapped
 from optimizer.techniques.held import Projection, held
@@ -175,7 +176,8 @@ def _ranges(
     if not names:
         return {}
     outputs = [model.get_layer(name).output for name in names]
-    values = keras.Model(model.inputs, outputs).predict(list(samples), batch_size=64, verbose=0)
+    data, steps = batches(samples, None, 64)
+    values = keras.Model(model.inputs, outputs).predict(data, steps=steps, verbose=0)
     values = values if isinstance(values, list) else [values]
     return {
         name: (float(min(value.min(), 0.0)), float(max(value.max(), 1e-3)))

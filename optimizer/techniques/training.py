@@ -15,6 +15,7 @@ from optimizer.data.arrays import Arrays
 from optimizer.data.objective import losses_for, split_task
 from optimizer.errors import StageError
 from optimizer.stage import Progress
+from optimizer.techniques.batches import batches
 from optimizer.techniques.graph import output_activation, unwrapped
 from optimizer.techniques.kernels import Kernel
 from optimizer.techniques.watching import Report, Watch
@@ -156,7 +157,8 @@ def fit(
         StageError: the loss became NaN or infinite.
     """
     optimizer = keras.optimizers.Adam(learning_rate=fine_tune["learning_rate"])
-    in_epoch = steps_in(objective.samples, {**fine_tune, "epochs": 1})
+    epochs, batch_size = fine_tune["epochs"], fine_tune["batch_size"]
+    data, in_epoch = batches(objective.x, objective.y, batch_size, epochs=epochs, shuffle=True)
     at_once = 1 if callbacks else max(1, min(_STEPS_AT_ONCE, in_epoch // 10))
     model.compile(
         optimizer=optimizer,
@@ -165,18 +167,17 @@ def fit(
         steps_per_execution=at_once,
     )
     history = model.fit(
-        objective.x,
-        objective.y,
-        epochs=fine_tune["epochs"],
-        batch_size=fine_tune["batch_size"],
+        data,
+        epochs=epochs,
+        steps_per_epoch=in_epoch,
         callbacks=[
             *callbacks,
             keras.callbacks.TerminateOnNaN(),
-            Report(progress, objective.watch, in_epoch, fine_tune["epochs"]),
+            Report(progress, objective.watch, in_epoch, epochs),
         ],
         verbose=0,
     )
-    estimate_batch_normalization(model, objective, fine_tune["batch_size"])
+    estimate_batch_normalization(model, objective, batch_size)
     losses = [float(value) for value in history.history["loss"]]
     if not np.isfinite(losses[-1]):
         raise StageError(
