@@ -7,6 +7,7 @@ import streamlit as st
 from pages.parts import faults, refusals, sign_in, visit
 from pages.parts.sidebar import draw_sidebar
 from pages.parts.tour import draw_tour
+from pages.parts.turns import turn
 from serving import door
 
 PAGES = {
@@ -75,7 +76,8 @@ def draw() -> None:
 
 # Streamlit imports this file once, for the server, and runs it as a script in every session.
 if __name__ == "__main__":
-    draw()
+    with turn():
+        draw()
 else:
     door.open_door(__file__)
     app = st.App(__file__, routes=door.routes(), middleware=door.middleware())

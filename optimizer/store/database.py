@@ -1,6 +1,6 @@
 """SQLite for several processes and threads at once.
 
-One connection per thread, opened when first needed. WAL lets readers and one writer work
+One connection per thread (:mod:`optimizer.store.connections`). WAL lets readers and one writer work
 side by side. ``synchronous=FULL``: a commit that returned survives a power cut, which "listed
 as done" has to mean; writes whose loss costs nothing (progress, heartbeats) say
 ``durable=False`` and skip the fsync (``NORMAL``), so that ten progress reports a second cost
@@ -13,13 +13,13 @@ import copy
 import fcntl
 import os
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from optimizer.errors import FeatherweightError, InputError
+from optimizer.store.connections import Connections
 from optimizer.store.schema import migrate, refuse_newer
 
 BUSY_SECONDS = 30.0
@@ -77,7 +77,7 @@ class Database:
 
     def __init__(self, path: Path, is_new: Callable[[], bool] = lambda: True) -> None:
         self.path = path
-        self._local = threading.local()
+        self._connections = Connections(path, self._connect)
         self._reading_only = False
         self._views: tuple[str, ...] = ()
         with self._one_opener_at_a_time(), self._faults():
@@ -94,7 +94,7 @@ class Database:
     def seen_through(self, views: tuple[str, ...]) -> Database:
         """The same database, whose connections have views: :mod:`optimizer.store.scope`."""
         other = copy.copy(self)
-        other._local = threading.local()
+        other._connections = Connections(self.path, other._connect)
         other._views = views
         return other
 
@@ -173,29 +173,24 @@ class Database:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
-        """Close this thread's connection; it opens again when needed."""
-        connection = getattr(self._local, "connection", None)
-        if connection is not None:
-            connection.close()
-            self._local.connection = None
+        """Close this thread's connection and those that no thread has; they open when needed."""
+        self._connections.close()
 
     def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is not None and self._local.pid == os.getpid():
-            return connection
-        # A connection inherited over a fork is left alone, not closed: it is the parent's.
-        self._local.inherited = connection
         with self._faults():
-            connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA foreign_keys = ON")
-            if self._views:
-                connection.execute("PRAGMA temp_store = MEMORY")
-                for view in self._views:
-                    connection.execute(view)
-            connection.execute(f"PRAGMA query_only = {'ON' if self._reading_only else 'OFF'}")
-        self._local.connection = connection
-        self._local.pid = os.getpid()
+            return self._connections.own()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA foreign_keys = ON")
+        if self._views:
+            connection.execute("PRAGMA temp_store = MEMORY")
+            for view in self._views:
+                connection.execute(view)
+        connection.execute(f"PRAGMA query_only = {'ON' if self._reading_only else 'OFF'}")
         return connection
 
     def _make_file(self, is_new: Callable[[], bool]) -> None:
