@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-_IDLE = 8
+_IDLE = 4
 
 
 @dataclass(frozen=True)

@@ -62,9 +62,12 @@ def _bases(study: Study, model_facts: Mapping[str, Any]) -> dict[str, Recipe]:
     presets = sorted(PRESETS.items(), key=lambda item: item[1].recipe.prune is None)
     candidates += [(f"{p.recipe.name} (preset {name})", p.recipe) for name, p in presets]
     known: dict[str, Recipe] = {}
+    seen: set[str] = set()
     for name, recipe in candidates:
-        new = recipe not in known.values() and name not in known
-        if new and protectable(recipe) and not objections(recipe, model_facts, study.task):
+        if recipe.hash in seen or name in known or not protectable(recipe):
+            continue
+        seen.add(recipe.hash)
+        if not objections(recipe, model_facts, study.task):
             known[name] = recipe
     return known
 

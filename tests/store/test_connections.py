@@ -64,7 +64,7 @@ def test_threads_at_the_same_time_have_different_ones_and_few_are_kept(path):
             alive += 1
         except sqlite3.ProgrammingError:  # it is closed
             pass
-    assert alive == 8
+    assert alive == 4
 
 
 def test_close_closes_this_threads_and_the_idle_ones(path):
