@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.plain_sweep import call
+from optimizer.keys import Stage
 from optimizer.plan import StudyObjective, StudyPlan, import_model, prepare_data
 from optimizer.recipe import Recipe
+from optimizer.stage import Files, ignore_progress
 from optimizer.tf_environment import configure
 
 
@@ -37,8 +40,13 @@ def main(folder: str, recipe: str) -> None:
         for name in prune.inputs
     }
     started = time.perf_counter()
-    call(prune, inputs)
+    _call(prune, inputs)
     print(time.perf_counter() - started)
+
+
+def _call(stage: Stage, inputs: Mapping[str, Files]) -> None:
+    module, _, name = stage.function.partition(":")
+    getattr(importlib.import_module(module), name)(stage.params, inputs, ignore_progress)
 
 
 if __name__ == "__main__":
