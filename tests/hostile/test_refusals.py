@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import tempfile
 from base64 import b64decode
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def answers(made, tmp_path_factory):
     alarm = Alarm(targets.marker.parent)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FEATHERWEIGHT_HOME", str(home))
+        patch.setattr(tempfile, "tempdir", str(home))  # of the empty folder of a table's reader
         for file in files:
             if file.in_stage or not file.phrase:
                 continue
