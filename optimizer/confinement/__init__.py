@@ -1,7 +1,7 @@
-"""What keeps a stage process from doing harm, applied before it sees a byte that was uploaded.
+"""What keeps a process from doing harm, applied before it sees a byte that was uploaded.
 
-Each protection is set where the kernel has it; :func:`report` says which hold on this machine,
-by trying what is forbidden.
+Each protection is set where the kernel has it; :mod:`optimizer.engine.protections` says which
+hold on this machine, by trying what is forbidden.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from pathlib import Path
 
 from optimizer.confinement import filter, kernel, landlock
 from optimizer.confinement.limits import Limits, apply_limits
-from optimizer.confinement.report import Protection, report
 
-__all__ = ["Limits", "Protection", "confine", "report"]
+__all__ = ["Limits", "confine"]
 
 
 problems: dict[str, str] = {}

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from optimizer import confinement
+from optimizer.engine import protections
 from optimizer.engine.client import ensure_engine, stop_engine
 from optimizer.errors import InputError, StageError
 from optimizer.format import format_bytes
@@ -164,8 +164,8 @@ def _confinement() -> None:
 
 
 @st.cache_data(ttl=3600, max_entries=1, show_spinner="Trying what a stage can do …")
-def _protections() -> list[confinement.Protection]:
-    return confinement.report()
+def _protections() -> list[protections.Protection]:
+    return protections.report()
 
 
 def _form() -> None:

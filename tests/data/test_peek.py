@@ -8,8 +8,8 @@ import sys
 import pandas as pd
 import pytest
 
-from optimizer import confinement
 from optimizer.data.formats import inspect_upload
+from optimizer.engine import protections
 
 ATTACK = """
 import json, os, socket, sys
@@ -40,7 +40,7 @@ peek.main()
 
 @pytest.fixture(scope="module")
 def holds():
-    return {protection.name: protection.holds for protection in confinement.report()}
+    return {protection.name: protection.holds for protection in protections.report()}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux only")

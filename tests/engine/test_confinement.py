@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from optimizer import confinement
 from optimizer.confinement import Limits
+from optimizer.engine import protections
 from optimizer.engine.forks import Forks
 from optimizer.engine.process import StageCall, run_in_process
 from optimizer.engine.watch import MemoryExceededError
@@ -39,7 +39,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 @pytest.fixture(scope="module")
 def holds():
     """Which protections this machine has."""
-    return {protection.name: protection.holds for protection in confinement.report()}
+    return {protection.name: protection.holds for protection in protections.report()}
 
 
 @pytest.fixture(scope="module", params=["namespaces", "plain"])
@@ -47,7 +47,7 @@ def forks(request):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in SECRETS.items():
             patch.setenv(name, value)
-        server = Forks(preload="optimizer.confinement.probe", plain=request.param == "plain")
+        server = Forks(preload="optimizer.engine.probe", plain=request.param == "plain")
         server.start()
         yield server
         server.stop()
@@ -89,7 +89,7 @@ def needs(holds, *names):
 
 
 def test_the_report_says_of_each_protection_whether_it_holds_and_what_it_is():
-    found = confinement.report()
+    found = protections.report()
     names = "Limits, Files, Network, Other processes, Leftovers, Programs, Privileges, Environment"
     assert [p.name for p in found] == names.split(", ")
     assert all(p.detail.endswith(".") for p in found)
@@ -101,7 +101,7 @@ def test_a_stage_runs_without_what_an_old_kernel_lacks_and_the_report_says_so(tm
     outside.touch()
     forks = Forks(preload="tests.engine.old_kernel", plain=True)
     params = {"outside": str(outside), "process_id": os.getpid()}
-    call = StageCall("optimizer.confinement.probe:stage", params, 0, GIB)
+    call = StageCall("optimizer.engine.probe:stage", params, 0, GIB)
     try:
         result = run_in_process(call, {}, ignore_progress, threading.Event(), forks=forks)
         assert still_works(forks)
@@ -312,7 +312,7 @@ import os, sys, threading
 from optimizer.confinement import Limits
 from optimizer.engine.forks import Forks
 from optimizer.engine.process import StageCall, run_in_process
-forks = Forks(preload="optimizer.confinement.probe", plain=sys.argv[1] == "plain")
+forks = Forks(preload="optimizer.engine.probe", plain=sys.argv[1] == "plain")
 call = StageCall("tests.engine.hostile:ignore_all", {}, 0, 2**30)
 def hear(fraction, message, *, pid):
     print(os.getpid(), pid, forks.scratch.path, flush=True)

@@ -2,7 +2,7 @@
 
 import os
 
-from optimizer import confinement
+from optimizer.engine import protections
 from optimizer.engine.lock import EngineLock, started_at
 from optimizer.settings import Settings
 from optimizer.store import utc_now
@@ -75,7 +75,7 @@ def test_workers_and_slots_are_shown(workbench, monkeypatch):
 
 def test_how_stages_are_confined_is_shown_as_it_was_found(workbench):
     app = workbench.open("start/settings")
-    found = {protection.name: protection for protection in confinement.report()}
+    found = {protection.name: protection for protection in protections.report()}
     (table,) = [shown.value for shown in app.table]
     assert list(table.index) == list(found)
     assert list(table["Holds"]) == ["yes" if p.holds else "no" for p in found.values()]

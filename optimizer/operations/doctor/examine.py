@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import shutil
 import socket
@@ -14,11 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
 
+from optimizer.engine import protections
 from optimizer.errors import FeatherweightError, InputError
 from optimizer.operations.doctor import engine, installation, machine, store
 from optimizer.operations.doctor.finding import Check, finding
@@ -30,7 +29,6 @@ CONTAINER_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
-CONFINEMENT = "optimizer.confinement"
 _ANSWER_SECONDS = 3.0
 _BROKEN = "This check itself failed. Please report it with this text."
 
@@ -66,8 +64,7 @@ def examine(home: Path, port: int, say: Say = lambda text: None) -> Iterator[Che
     if libraries.level == "ok":
         say("Starting a stage process …")
         yield _tried("stage processes", _stage_processes)
-    if find_spec(CONFINEMENT) is not None:
-        yield _tried("confinement", _confinement)
+    yield _tried("confinement", _confinement)
     yield installation.check_chromium(shutil.which("chromium"))
 
 
@@ -157,10 +154,9 @@ def _without_greetings() -> Iterator[None]:
 
 def _confinement() -> Check:
     try:
-        protections = importlib.import_module(CONFINEMENT).report()
+        return installation.check_confinement(protections.report())
     except FeatherweightError as error:
         return installation.check_confinement(None, str(error))
-    return installation.check_confinement(protections)
 
 
 def _readable(home: Path) -> bool:

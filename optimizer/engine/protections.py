@@ -9,7 +9,11 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-_PROBE = "optimizer.confinement.probe"
+from optimizer.engine.forks import Forks
+from optimizer.engine.process import StageCall, run_in_process
+from optimizer.stage import ignore_progress
+
+_PROBE = "optimizer.engine.probe"
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,6 @@ def report() -> list[Protection]:
     Raises:
         StageError: such a process cannot be started.
     """
-    # Imported here: these rooms use this one.
-    from optimizer.engine.forks import Forks
-    from optimizer.engine.process import StageCall, run_in_process
-    from optimizer.stage import ignore_progress
-
     forks = Forks(preload=_PROBE)
     with tempfile.TemporaryDirectory(prefix="featherweight-") as folder:
         outside = Path(folder) / "secret"

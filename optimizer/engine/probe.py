@@ -1,4 +1,4 @@
-"""A stage that tries what stages must not do; see :func:`optimizer.confinement.report`."""
+"""A stage that tries what stages must not do; see :func:`optimizer.engine.protections.report`."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from optimizer.charts.explorer import explorer_figure, explorer_info
 from optimizer.charts.parallel import parallel_figure, parallel_info
 from optimizer.explore.budgets import budget
 from optimizer.explore.table import explore_table
-from tests.test_explore import EVERY, STUDY, table
+from tests.explore.building import EVERY, STUDY, table
 from tests.variants import baseline, results, variant
 
 KEYS = ("gzip", "metric")

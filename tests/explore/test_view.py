@@ -17,7 +17,7 @@ from optimizer.explore.view import (
     settled,
     to_query,
 )
-from tests.test_explore import STUDY, table
+from tests.explore.building import STUDY, table
 from tests.variants import results, variant
 
 NAMES = [*FACETS, "x", "y", "color", "more", "goal", "within", "compare", "budget_metric"]
