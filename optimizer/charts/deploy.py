@@ -136,7 +136,7 @@ def boards_figure(fits: Sequence[tuple[str, Fit]]) -> go.Figure:
     }
     return styled(
         bars,
-        x_title="Share of what the board has (%)",
+        x_title="Share of the board (%)",
         y_title="",
         height=110 + 58 * len(names),
         x_axis={"range": [0, 100 * _FULL], "ticksuffix": " %"},
