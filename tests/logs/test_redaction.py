@@ -4,6 +4,7 @@ import io
 import logging
 
 import pytest
+from uvicorn.logging import AccessFormatter
 
 from optimizer.logs.redaction import hide_in_logs
 from optimizer.logs.secrets import HIDDEN, redactor
@@ -65,3 +66,21 @@ def test_every_record_of_the_process_is_clean():
     assert "GET /shared?token=" in text
     assert "RuntimeError: refused" in text
     assert text.count(HIDDEN) >= 4
+
+
+def test_uvicorns_lines_about_requests_keep_their_form():
+    before, written = logging.getLogRecordFactory(), io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(AccessFormatter('%(client_addr)s "%(request_line)s" %(status_code)s'))
+    log = logging.getLogger("uvicorn.access")
+    log.addHandler(handler)
+    try:
+        hide_in_logs()
+        path = f"/shared?cookie={TOKEN}"
+        log.warning('%s - "%s %s HTTP/%s" %d', "127.0.0.1:5", "GET", path, "1.1", 200)
+    finally:
+        logging.setLogRecordFactory(before)
+        log.removeHandler(handler)
+    assert TOKEN not in written.getvalue()
+    assert written.getvalue().startswith('127.0.0.1:5 "GET /shared?cookie=[hidden]')
+    assert "200" in written.getvalue()
