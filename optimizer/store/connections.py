@@ -55,16 +55,15 @@ class Connections:
     def close(self) -> None:
         """Close this thread's connection and those that no thread has."""
         self._local.lease = None
-        while self._idle:
-            self._close(self._idle.pop())
+        while (held := _popped(self._idle)) is not None:
+            self._close(held)
 
     def _opened(self) -> _Held:
         return _Held(self._connect(), os.getpid(), self._file())
 
     def _taken(self) -> _Held | None:
         """One that no thread has, of the file that is there now."""
-        while self._idle:
-            held = self._idle.pop()
+        while (held := _popped(self._idle)) is not None:
             if held.process_id == os.getpid() and held.file == self._file():
                 return held
             self._close(held)
@@ -91,10 +90,15 @@ class _Lease:
         self.held, self._idle = held, idle
 
     def __del__(self) -> None:
-        self._idle.append(self.held)
-        if len(self._idle) > _IDLE:
-            spare = self._idle.popleft()
-            if spare.process_id == os.getpid():
-                spare.connection.close()
-            else:
-                self._idle.append(spare)
+        if len(self._idle) < _IDLE or self.held.process_id != os.getpid():
+            self._idle.append(self.held)
+        else:
+            self.held.connection.close()
+
+
+def _popped(idle: deque[_Held]) -> _Held | None:
+    """The last one, which no other thread gets then."""
+    try:
+        return idle.pop()
+    except IndexError:
+        return None

@@ -110,14 +110,39 @@ def test_threads_that_come_and_go_leave_no_file_open(tmp_path):
     store = Store.open(tmp_path / "home")
 
     def handles():
-        gc.disable()
-        try:
-            return len(os.listdir("/proc/self/fd"))
-        finally:
-            gc.enable()
+        return len(os.listdir("/proc/self/fd"))
 
     in_thread(store.list_studies)
-    before = handles()
-    for _ in range(50):
-        in_thread(store.list_studies)
-    assert handles() <= before
+    gc.disable()  # which would close them, some time
+    try:
+        before = handles()
+        for _ in range(50):
+            in_thread(store.list_studies)
+        assert handles() <= before
+    finally:
+        gc.enable()
+
+
+def test_many_threads_at_once_never_share_one_nor_fail(path):
+    connections, _ = make(path)
+    in_use, wrong, lock = set(), [], threading.Lock()
+
+    def visit():
+        try:
+            own = id(connections.own())
+            with lock:
+                wrong.extend([own] if own in in_use else [])
+                in_use.add(own)
+            connections.own().execute("SELECT 1")
+            with lock:
+                in_use.discard(own)
+        except Exception as error:
+            wrong.append(error)
+
+    for _ in range(20):
+        threads = [threading.Thread(target=visit) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert wrong == []
