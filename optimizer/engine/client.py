@@ -104,12 +104,25 @@ def stop_engine(store: Store, timeout_seconds: float = 10.0) -> bool:
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(timeout_seconds)
-        except psutil.TimeoutExpired:
+        if not _ends(process, timeout_seconds):
             process.kill()
-            process.wait(timeout_seconds)
+            _ends(process, timeout_seconds)
     return True
+
+
+def _ends(process: psutil.Process, seconds: float) -> bool:
+    """Whether a process ends in time, be it that its parent, the app, has yet to notice."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                with suppress(psutil.TimeoutExpired):
+                    process.wait(0)  # so that one of our own is gone
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def _status(store: Store) -> EngineStatus | None:

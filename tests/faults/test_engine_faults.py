@@ -5,6 +5,7 @@ import dataclasses
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import psutil
@@ -148,6 +149,24 @@ def test_an_engine_that_hangs_is_said_and_a_restart_ends_it(bench, monkeypatch):
     assert "Restart it on the Settings page" in found.detail
     assert stop_engine(bench.store, timeout_seconds=0.5)
     bench.wait(lambda: holder(bench.home) is None)
+
+
+def test_an_engine_whose_app_does_not_look_after_it_is_stopped_all_the_same(store, monkeypatch):
+    """It stays a zombie while the app that started it lives and nobody opens a page."""
+    child = "import time; time.sleep(600)"
+    code = (
+        f"import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', {child!r}]); "
+        "print(p.pid, flush=True); time.sleep(600)"
+    )
+    app = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        pid = int(app.stdout.readline())
+        monkeypatch.setattr(client, "holder", lambda home: pid)
+        assert stop_engine(store)
+        assert psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    finally:
+        app.kill()
+        app.wait()
 
 
 def test_a_folder_in_which_no_engine_can_start_is_said_and_can_be_looked_at(store, monkeypatch):
