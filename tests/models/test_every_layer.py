@@ -164,7 +164,7 @@ def test_dynamic_range(from_keras_3, build):
 @pytest.mark.parametrize("build", models([b for b in IN_KERAS_3 if b not in ONLY_FLOAT], INT8))
 def test_int8(from_keras_3, build):
     off, notes = run(from_keras_3(build), "int8")
-    assert off < 0.1
+    assert off < (0.15 if build in RECURRENT else 0.1)  # a loop adds up what it rounds
     assert notes == []
 
 
