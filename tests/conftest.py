@@ -1,5 +1,7 @@
 """Shared set-up of all tests."""
 
+import gc
+
 import pytest
 from hypothesis import settings
 
@@ -17,3 +19,14 @@ def _no_persons_store(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FEATHERWEIGHT_HOME", str(tmp_path_factory.mktemp("home")))
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _what_is_there_stays():
+    """Keep what libraries have made out of the collections of garbage that tests cause.
+
+    After each run of a page Streamlit clears the session of a Keras that is imported, which
+    collects all garbage: a quarter of a second each time, where TensorFlow is imported, too.
+    """
+    gc.collect()
+    gc.freeze()
