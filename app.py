@@ -12,33 +12,33 @@ from serving import door
 
 PAGES = {
     "Start": (
-        ("start/studies", "studies", "Studies", "folder_open"),
-        ("start/new_study", "new", "New study", "add_circle"),
-        ("start/storage", "storage", "Storage", "database"),
-        ("start/settings", "settings", "Settings", "settings"),
+        ("start/studies", "Studies", "folder_open"),
+        ("start/new", "New study", "add_circle"),
+        ("start/storage", "Storage", "database"),
+        ("start/settings", "Settings", "settings"),
     ),
     "Results": (
-        ("study/compare", "compare", "Compare", "scatter_plot"),
-        ("study/explore", "explore", "Explore", "travel_explore"),
-        ("study/variant", "variant", "Variant", "layers"),
-        ("study/inspect", "inspect", "Inspect", "troubleshoot"),
-        ("study/deploy", "deploy", "Deploy", "developer_board"),
-        ("study/report", "report", "Report", "summarize"),
+        ("study/compare", "Compare", "scatter_plot"),
+        ("study/explore", "Explore", "travel_explore"),
+        ("study/variant", "Variant", "layers"),
+        ("study/inspect", "Inspect", "troubleshoot"),
+        ("study/deploy", "Deploy", "developer_board"),
+        ("study/report", "Report", "summarize"),
     ),
     "Make it smaller": (
-        ("study/advisor", "advisor", "Advisor", "lightbulb"),
-        ("study/optimize", "optimize", "Optimize", "tune"),
-        ("study/sensitivity", "sensitivity", "Sensitivity", "shield"),
-        ("study/search", "search", "Search", "manage_search"),
-        ("study/runs", "runs", "Runs", "pending_actions"),
+        ("study/advisor", "Advisor", "lightbulb"),
+        ("study/optimize", "Optimize", "tune"),
+        ("study/sensitivity", "Sensitivity", "shield"),
+        ("study/search", "Search", "manage_search"),
+        ("study/runs", "Runs", "pending_actions"),
     ),
     "Model and data": (
-        ("study/model", "model", "Model", "account_tree"),
-        ("study/data", "data", "Data", "dataset"),
+        ("study/model", "Model", "account_tree"),
+        ("study/data", "Data", "dataset"),
     ),
-    "Understand": (("lessons/learn", "learn", "Learn", "school"),),
+    "Understand": (("lessons/learn", "Learn", "school"),),
 }
-"""Section → file in ``pages/`` without its ending, address, title and icon of each page."""
+"""Section → file in ``pages/`` without its ending, which is its address, too; title and icon."""
 
 
 def draw() -> None:
@@ -50,7 +50,7 @@ def draw() -> None:
         st.error("Start the workbench by app.py: streamlit run app.py", title="Not served")
         st.stop()
     if not sign_in.admitted():
-        addresses = [path for entries in PAGES.values() for _, path, _, _ in entries]
+        addresses = [Path(file).name for entries in PAGES.values() for file, _, _ in entries]
         st.navigation(sign_in.pages([*addresses, visit.SHARED]), position="hidden").run()
         st.stop()
     if visit.begin():
@@ -60,8 +60,8 @@ def draw() -> None:
     home = st.Page("pages/start/home.py", title="Home", default=True, visibility="hidden")
     sections = {
         section: [
-            st.Page(f"pages/{file}.py", title=title, icon=f":material/{icon}:", url_path=path)
-            for file, path, title, icon in entries
+            st.Page(f"pages/{file}.py", title=title, icon=f":material/{icon}:")
+            for file, title, icon in entries
         ]
         for section, entries in PAGES.items()
     }

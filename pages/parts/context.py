@@ -28,7 +28,7 @@ INSPECT = "pages/study/inspect.py"
 MODEL = "pages/study/model.py"
 RUNS = "pages/study/runs.py"
 STUDIES = "pages/start/studies.py"
-NEW_STUDY = "pages/start/new_study.py"
+NEW_STUDY = "pages/start/new.py"
 STORAGE = "pages/start/storage.py"
 SETTINGS = "pages/start/settings.py"
 

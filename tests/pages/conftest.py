@@ -1,5 +1,6 @@
 """Pages run by Streamlit's AppTest, on stores of their own and without an engine."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -24,10 +25,9 @@ class Workbench:
         self.store = store
 
     def open(self, page, **query):
-        """A page as a fresh session sees it; fails on any exception."""
+        """A page as a fresh session sees it, by its address; fails on any exception."""
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
         app.query_params.update(query)
-        app.run()
         app.switch_page(f"pages/{page}.py").run()
         check(app)
         return app
@@ -54,12 +54,19 @@ def home(tmp_path, monkeypatch):
     st.cache_resource.clear()
 
 
+@pytest.fixture(scope="session")
+def sample_home(tmp_path_factory):
+    """The folder of a store into which the bundled sample study was imported; to be copied."""
+    folder = tmp_path_factory.mktemp("sample")
+    ensure_sample_study(Store.open(folder))
+    return folder
+
+
 @pytest.fixture
-def workbench(home):
+def workbench(home, sample_home):
     """With the bundled sample study."""
-    store = Store.open(home)
-    ensure_sample_study(store)
-    return Workbench(store)
+    shutil.copytree(sample_home, home, dirs_exist_ok=True)
+    return Workbench(Store.open(home))
 
 
 @pytest.fixture

@@ -143,7 +143,7 @@ def test_what_a_full_disk_refuses_is_said_where_it_was_asked_for(workbench, monk
 
 
 def test_an_upload_that_finds_no_space_is_said(workbench, monkeypatch):
-    app = open_app("start/new_study")
+    app = open_app("start/new")
 
     def full(self, data, target):
         raise StoreError("The store cannot write: No space left on device. Check the disk's space")

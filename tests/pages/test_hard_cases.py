@@ -126,7 +126,7 @@ def finish_reading(workbench):
 
 
 def test_a_sample_becomes_a_study_in_one_click(workbench):
-    app = workbench.open("start/new_study")
+    app = workbench.open("start/new")
     check(button(app, "Create this study").click().run())
     sample = finish_reading(workbench)
     app.run()
@@ -136,17 +136,17 @@ def test_a_sample_becomes_a_study_in_one_click(workbench):
 
 
 def test_a_reload_goes_on_where_the_files_were_read(workbench):
-    app = workbench.open("start/new_study")
+    app = workbench.open("start/new")
     check(button(app, "Read and check").click().run())
     ids = {name: app.query_params[name] for name in ("model", "dataset")}
     finish_reading(workbench)
     address = {name: item if isinstance(item, str) else item[0] for name, item in ids.items()}
-    again = workbench.open("start/new_study", **address)
+    again = workbench.open("start/new", **address)
     assert "The data fit the model." in texts(again)
 
 
 def test_files_that_are_gone_are_explained(workbench):
-    app = workbench.open("start/new_study", model="ffff", dataset="ffff")
+    app = workbench.open("start/new", model="ffff", dataset="ffff")
     assert "not here any more" in texts(app)
 
 

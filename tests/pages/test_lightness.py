@@ -29,7 +29,7 @@ assert not loaded, loaded
 def test_no_page_imports_tensorflow(workbench):
     pages = [
         "start/studies",
-        "start/new_study",
+        "start/new",
         "lessons/learn",
         *(f"study/{page}" for page in STUDY_PAGES),
     ]

@@ -65,7 +65,7 @@ def table(rows=40):
 
 def test_a_table_is_read_as_chosen_in_the_shape_of_the_model(empty):
     store = empty.store
-    app = upload_data(empty.open("start/new_study"), "rows.csv", table())
+    app = upload_data(empty.open("start/new"), "rows.csv", table())
     assert "A table of 40 rows and 18 columns" in texts(app)
     labels = widget(app, "multiselect", "Label columns")
     assert labels.value == ["kind"]
@@ -92,7 +92,7 @@ def test_a_table_is_read_as_chosen_in_the_shape_of_the_model(empty):
 def test_images_say_their_classes_and_take_the_models_size(empty):
     store = empty.store
     images = {f"{name}/{i}.png": image(40 * i) for name in ("cat", "dog") for i in range(5)}
-    app = upload_data(empty.open("start/new_study"), "pets.zip", zipped(images))
+    app = upload_data(empty.open("start/new"), "pets.zip", zipped(images))
     assert r"10 images in 2 classes\: cat \(5\), dog \(5\)" in texts(app)
     check(button(app, "Read and check").click().run())
     finish_model(store)
@@ -104,7 +104,7 @@ def test_images_say_their_classes_and_take_the_models_size(empty):
 def test_a_loss_and_a_metric_can_be_chosen(empty):
     store = empty.store
     arrays = {"x": np.random.default_rng(0).random((400, 4, 4, 1)), "y": np.arange(400) % 2}
-    app = upload_data(empty.open("start/new_study"), "d.npz", npz(**arrays))
+    app = upload_data(empty.open("start/new"), "d.npz", npz(**arrays))
     check(button(app, "Read and check").click().run())
     finish_model(store)
     finish_data(store)
@@ -123,7 +123,7 @@ def test_each_output_has_its_task(empty):
         "y_kind": np.arange(400) % 2,
         "y_price": np.linspace(0, 1, 400),
     }
-    app = upload_data(empty.open("start/new_study"), "d.npz", npz(**arrays))
+    app = upload_data(empty.open("start/new"), "d.npz", npz(**arrays))
     check(button(app, "Read and check").click().run())
     ends = [("kind", 2, "softmax"), ("price", 1, None)]
     finish_model(

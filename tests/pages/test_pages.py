@@ -15,7 +15,7 @@ from tests.pages.conftest import STUDY_PAGES, check
 ALL_PAGES = [
     "lessons/learn",
     "start/studies",
-    "start/new_study",
+    "start/new",
     "start/settings",
     *(f"study/{page}" for page in STUDY_PAGES),
 ]
@@ -44,7 +44,7 @@ def test_every_page_opens_on_the_sample_study(workbench, page):
 @pytest.mark.parametrize("page", ALL_PAGES)
 def test_every_page_says_what_to_do_when_there_is_nothing(empty, page):
     app = empty.open(page)
-    assert app.info or page in ("lessons/learn", "start/new_study", "start/settings")
+    assert app.info or page in ("lessons/learn", "start/new", "start/settings")
 
 
 @pytest.mark.parametrize("page", STUDY_PAGES[:-1])
@@ -164,7 +164,7 @@ def test_a_variants_recipe_can_be_started_from(workbench):
 
 
 def test_a_new_study_from_a_sample(empty):
-    app = empty.open("start/new_study")
+    app = empty.open("start/new")
     check(button(app, "Read and check").click().run())
     runs = {run.kind: run for run in empty.store.list_runs()}
     assert set(runs) == {"import_model", "prepare_data"}
@@ -175,7 +175,7 @@ def test_a_new_study_from_a_sample(empty):
 def test_a_study_is_created_when_the_files_were_read(workbench, home):
     """The engine's part is played by the facts of the bundled study."""
     store, study = workbench.store, workbench.study
-    app = workbench.open("start/new_study")
+    app = workbench.open("start/new")
     check(button(app, "Read and check").click().run())
     facts = (store.get_model(study.model_id).facts, store.get_dataset(study.dataset_id).facts)
     for run in store.list_runs(states=ACTIVE):
@@ -210,7 +210,7 @@ def pickled():
     ],
 )
 def test_an_upload_that_cannot_be_used_is_one_clear_box(empty, kind, name, data, words):
-    app = empty.open("start/new_study")
+    app = empty.open("start/new")
     check(app.segmented_control(key=f"{kind}_source").set_value("Upload").run())
     upload = (name, data, "application/octet-stream")
     check(app.file_uploader(key=f"{kind}_upload").set_value(upload).run())

@@ -14,7 +14,7 @@ from tests.pages.test_pages import texts
 
 ISSUER = "https://id.example.org"
 SECRET = "Adas secret study"
-OTHERS = ("start/studies", "start/new_study", "start/settings", "lessons/learn")
+OTHERS = ("start/studies", "start/new", "start/settings", "lessons/learn")
 
 
 def claims(subject, **more):
@@ -108,7 +108,7 @@ def test_nor_do_the_other_parts_of_an_address(ada):
     """His own study is open, and the address names a variant, a search and files of hers."""
     app = opened(None, claims("bob"))
     own = app.query_params["study"]
-    for page in ("study/variant", "study/optimize", "study/search", "start/new_study"):
+    for page in ("study/variant", "study/optimize", "study/search", "start/new"):
         app.query_params.clear()
         app.query_params.update(ada.query | {"study": own})
         check(app.switch_page(f"pages/{page}.py").run())
