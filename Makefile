@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := .venv-tools
 PORT ?= 8501
+# Much of a test's time is waiting, for an engine or a browser.
+TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
 
 .DEFAULT_GOAL := help
 .PHONY: help run stop install install-dev chromium test lint format samples study screenshots bench bench-matrix doctor requirements audit sbom clean
@@ -36,7 +38,7 @@ chromium:  ## Install Debian's Chromium for the browser tests (as root)
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } || { echo "The browser tests need Debian's chromium: apt-get install chromium"; exit 1; }
 
 test: install-dev chromium lint  ## Install what tests need, check the code, run every test
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: install-dev  ## Check style, format and types
 	$(BIN)/ruff check .
