@@ -29,6 +29,8 @@ class Workbench:
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
         app.query_params.update(query)
         app.switch_page(f"pages/{page}.py").run()
+        # Streamlit draws the home page instead of one that the app does not know.
+        assert app._finished_page_script_hash == app._page_hash, f"{page} was not drawn"
         check(app)
         return app
 
